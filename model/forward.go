@@ -70,7 +70,7 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 	m.before, m.runs, m.finished = m.before[:0], m.runs[:0], 0
 	for i := range seqs {
 		s := &seqs[i]
-		s.Logits = resize(s.Logits, s.wanted()*m.Vocab)
+		s.Logits = m.resizeLogits(s.Logits, s.wanted(), len(seqs) == 1)
 		s.Out = s.Out[:0]
 		m.before = append(m.before, s.KV.Len())
 		m.runs = append(m.runs, run{seq: i, tokens: s.Tokens, many: len(s.Tokens) >= plan.Many})
@@ -113,6 +113,23 @@ func (s *Seq) wanted() int {
 		return 1
 	}
 	return 0
+}
+
+// pinnedRows is the largest number of rows of logits whose memory stages are told: those of a
+// prompt come once.
+const pinnedRows = 16
+
+// resizeLogits is resize for rows of logits. They are written directly if there is one
+// sequence.
+func (m *Model) resizeLogits(s []float32, rows int, direct bool) []float32 {
+	before := cap(s)
+	s = resize(s, rows*m.Vocab)
+	if cap(s) != before && direct && rows <= pinnedRows {
+		if p, ok := m.stages[len(m.stages)-1].(plan.Pinner); ok {
+			p.Pin(s)
+		}
+	}
+	return s
 }
 
 func resize[T any](s []T, n int) []T {

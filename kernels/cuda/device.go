@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"qgo/kernels/cuda/driver"
@@ -12,32 +13,20 @@ import (
 	"qgo/kernels/plan"
 )
 
-// Device is a GPU in use. Its methods may be called by any goroutine: a
-// context of the driver belongs to a thread, so one goroutine that is locked
-// to its thread makes all calls.
+// Device is a GPU in use. Its methods may be called by any goroutine, one of which uses the
+// GPU at a time.
 type Device struct {
 	info     plan.DeviceInfo
-	requests chan request
-	done     chan struct{}
 	launches atomic.Int64
 
-	// The rest belongs to the thread.
+	mu        sync.Mutex // of what follows
+	closed    bool
 	ctx       driver.Context
 	functions map[string]driver.Function
 }
 
-type request struct {
-	do     func() error
-	last   bool
-	result chan<- error
-}
-
-var (
-	// errClosed is the answer of a device that was closed.
-	errClosed = errors.New("cuda: the GPU was closed")
-	// errEnded is that of one whose thread a callback has ended.
-	errEnded = errors.New("cuda: the goroutine that calls the GPU's driver ended within a call")
-)
+// errClosed is the answer of a device that was closed.
+var errClosed = errors.New("cuda: the GPU was closed")
 
 // Kind is NVIDIA's GPUs.
 var Kind = plan.Kind{
@@ -52,61 +41,17 @@ var Kind = plan.Kind{
 	Sensors:  func(i plan.DeviceInfo) (plan.Sensors, error) { return nvml.Open(nvml.Library, i.PCI) },
 }
 
-// OpenContext makes a device of the context that open returns. The thread that
-// will make all calls calls open; if open ends that thread's goroutine instead
-// of returning (runtime.Goexit, as t.FailNow does), that is an error.
+// OpenContext makes a device of the context that open returns.
 func OpenContext(open func() (driver.Context, error)) (*Device, error) {
-	d := &Device{requests: make(chan request), done: make(chan struct{}), functions: map[string]driver.Function{}}
-	opened := make(chan error, 1)
-	go d.serve(open, opened)
-	if err := await(opened, d.done); err != nil {
+	ctx, err := open()
+	if err != nil {
 		return nil, err
 	}
+	d := &Device{info: ctx.Info(), ctx: ctx, functions: map[string]driver.Function{}}
+	if err := d.do(d.load); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	return d, nil
-}
-
-// await returns the result of the device's thread, or an error if the thread
-// ends without one.
-func await(result <-chan error, done <-chan struct{}) error {
-	select {
-	case err := <-result:
-		return err
-	case <-done:
-	}
-	select {
-	case err := <-result: // the thread's last
-		return err
-	default:
-		return errEnded
-	}
-}
-
-func (d *Device) serve(open func() (driver.Context, error), opened chan<- error) {
-	// The thread is not unlocked: it ends with the goroutine, and with it what
-	// the driver keeps for the thread.
-	runtime.LockOSThread()
-	defer close(d.done)
-	closed := false
-	defer func() {
-		if !closed && d.ctx != nil {
-			_ = d.ctx.Close() // a callback has ended the goroutine
-		}
-	}()
-	var err error
-	if d.ctx, err = open(); err == nil {
-		d.info = d.ctx.Info()
-		if err = d.load(); err != nil {
-			err = errors.Join(err, d.ctx.Close())
-		}
-	}
-	opened <- err
-	closed = err != nil
-	for !closed {
-		r := <-d.requests
-		result := r.do()
-		closed = r.last
-		r.result <- result
-	}
 }
 
 // minCapability is that of the embedded PTX.
@@ -131,18 +76,35 @@ func (d *Device) load() error {
 	return d.loadModule(common, commonKernels)
 }
 
-// do has the device's thread call f.
-func (d *Device) do(f func() error) error { return d.ask(request{do: f}) }
-
-func (d *Device) ask(r request) error {
-	result := make(chan error, 1)
-	r.result = result
-	select {
-	case d.requests <- r:
-		return await(result, d.done)
-	case <-d.done:
-		return errClosed
+// do calls f, which uses the GPU. The caller's own thread does: a token takes less than a
+// millisecond, and to wake another thread and be woken by it would take a part of that.
+func (d *Device) do(f func() error) (err error) {
+	if err := d.enter(); err != nil {
+		return err
 	}
+	defer d.mu.Unlock()
+	defer runtime.UnlockOSThread()
+	defer func() {
+		if left := d.ctx.Leave(); err == nil {
+			err = left
+		}
+	}()
+	return f()
+}
+
+// enter makes the calling goroutine the one that uses the GPU, if it returns no error.
+func (d *Device) enter() error {
+	d.mu.Lock()
+	runtime.LockOSThread()
+	err := errClosed
+	if !d.closed {
+		err = d.ctx.Enter()
+	}
+	if err != nil {
+		runtime.UnlockOSThread()
+		d.mu.Unlock()
+	}
+	return err
 }
 
 // MemInfo returns the free and the total bytes of the device's memory.
@@ -158,7 +120,7 @@ func (d *Device) MemInfo() (free, total int64, err error) {
 // that the device is of no more use.
 func (d *Device) Failed(err error) bool {
 	var failed *driver.Error
-	return errors.As(err, &failed) || errors.Is(err, errClosed) || errors.Is(err, errEnded)
+	return errors.As(err, &failed) || errors.Is(err, errClosed)
 }
 
 // Launches is the number of kernels that have been launched so far.
@@ -172,5 +134,11 @@ func (d *Device) String() string { return fmt.Sprintf("cuda:%d", d.info.Index) }
 
 // Close ends the device. Nothing may use it any more.
 func (d *Device) Close() error {
-	return d.ask(request{do: func() error { return d.ctx.Close() }, last: true})
+	if err := d.enter(); err != nil {
+		return err
+	}
+	defer d.mu.Unlock()
+	defer runtime.UnlockOSThread()
+	d.closed = true
+	return d.ctx.Close()
 }

@@ -1,8 +1,10 @@
 package cuda
 
 import (
+	"cmp"
 	"errors"
-	"runtime"
+	"fmt"
+	"sync"
 	"testing"
 
 	"qgo/kernels/cuda/driver"
@@ -12,10 +14,24 @@ import (
 // fakeContext is a GPU that can be opened and closed.
 type fakeContext struct {
 	driver.Context
+	major  int // of its capability, 5 if it is 0
+	within int // threads that have entered it
 	closed bool
 }
 
-func (c *fakeContext) Info() plan.DeviceInfo { return plan.DeviceInfo{Major: 5, Minor: 3} }
+func (c *fakeContext) Enter() error {
+	c.within++
+	return nil
+}
+
+func (c *fakeContext) Leave() error {
+	c.within--
+	return nil
+}
+
+func (c *fakeContext) Info() plan.DeviceInfo {
+	return plan.DeviceInfo{Major: cmp.Or(c.major, 5), Minor: 3}
+}
 
 func (c *fakeContext) Load(string) (driver.Module, error) { return fakeModule{}, nil }
 
@@ -28,31 +44,61 @@ type fakeModule struct{}
 
 func (fakeModule) Function(string) (driver.Function, error) { return nil, nil }
 
-// TestOpenEnds opens a GPU with functions that do not return a context.
-func TestOpenEnds(t *testing.T) {
+// TestOpenFails opens a GPU that refuses.
+func TestOpenFails(t *testing.T) {
 	refused := errors.New("refused")
 	if _, err := OpenContext(func() (driver.Context, error) { return nil, refused }); !errors.Is(err, refused) {
 		t.Errorf("an error became %v", err)
 	}
-	// What t.Skip and t.Fatal do.
-	if _, err := OpenContext(func() (driver.Context, error) { runtime.Goexit(); return nil, nil }); !errors.Is(err, errEnded) {
-		t.Errorf("opened by a goroutine that ends: %v, want %v", err, errEnded)
+	ctx := &fakeContext{major: 3}
+	if _, err := OpenContext(func() (driver.Context, error) { return ctx, nil }); err == nil || !ctx.closed {
+		t.Errorf("an old GPU: %v; context closed: %v", err, ctx.closed)
 	}
 }
 
-// TestCallEnds ends the device's goroutine within a call.
-func TestCallEnds(t *testing.T) {
+// TestCallPanics ends a call by a panic: the next one finds the GPU as it should be.
+func TestCallPanics(t *testing.T) {
 	ctx := &fakeContext{}
 	d, err := OpenContext(func() (driver.Context, error) { return ctx, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.do(func() error { runtime.Goexit(); return nil }); !errors.Is(err, errEnded) || !d.Failed(err) {
-		t.Errorf("a call that ends the goroutine: %v, want %v", err, errEnded)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		d.do(func() error { panic("within a call") })
+	}()
+	if err := d.do(func() error { return nil }); err != nil || ctx.within != 0 {
+		t.Errorf("the call after it: %v, %d threads in the context", err, ctx.within)
 	}
-	if err := d.do(func() error { return nil }); !errors.Is(err, errClosed) || !ctx.closed {
-		t.Errorf("the call after it: %v, want %v; context closed: %v", err, errClosed, ctx.closed)
+}
+
+// TestCallsInTurn has goroutines use a device: there is never more than one in its context.
+func TestCallsInTurn(t *testing.T) {
+	ctx := &fakeContext{}
+	d, err := OpenContext(func() (driver.Context, error) { return ctx, nil })
+	if err != nil {
+		t.Fatal(err)
 	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				if err := d.do(func() error {
+					if ctx.within != 1 {
+						return fmt.Errorf("%d threads in the context", ctx.within)
+					}
+					return nil
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestCloseDevice closes a device and uses it.

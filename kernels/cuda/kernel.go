@@ -81,8 +81,8 @@ const (
 	warpLen       = 32 // and of headnorm
 )
 
-// launch starts a kernel. It is called by the device's thread, as all that
-// follows here.
+// launch starts a kernel. It is called within Device.do, as all that follows
+// here.
 func launch[T any](d *Device, name string, grid, threads int, args T) error {
 	f := d.functions[name]
 	if f == nil {

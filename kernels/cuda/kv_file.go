@@ -96,7 +96,7 @@ func (s *slab) copyIn() error {
 	return s.copy(func(at driver.Ptr, b []byte) error { return s.kv.owner.dev.ctx.CopyIn(at, b) })
 }
 
-// copy has the device's thread call f with the addresses of the slab on the GPU
+// copy calls f, which uses the device, with the addresses of the slab on the GPU
 // and the memory that belongs to them.
 func (s *slab) copy(f func(at driver.Ptr, b []byte) error) error {
 	kv := s.kv

@@ -8,8 +8,8 @@ import (
 	"qgo/tensor"
 )
 
-// memory is what a stage has allocated, to be freed together. It is used by
-// the device's thread.
+// memory is what a stage has allocated, to be freed together. It is used within
+// Device.do.
 type memory struct {
 	dev *Device
 	all []driver.Ptr

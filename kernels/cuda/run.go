@@ -11,8 +11,8 @@ import (
 	"qgo/quant"
 )
 
-// pass is one run of a batch through a stage, on the device's thread. The first
-// error ends it.
+// pass is one run of a batch through a stage, within Device.do. The first error
+// ends it.
 type pass struct {
 	*Stage
 	rows           int
@@ -20,6 +20,7 @@ type pass struct {
 	depth          int        // positions of the longest sequence
 	many           bool       // rows are multiplied in float16
 	outputs, spans driver.Ptr // numbers of rows, cacheRows
+	first          cacheRow
 	err            error
 }
 
@@ -75,11 +76,11 @@ func (p *pass) eachBlock(ctx context.Context) {
 // begin copies what the kernels need to know of the batch, and makes or copies
 // the hidden states.
 func (p *pass) begin(b *plan.Batch) {
-	n, most := p.rows, p.options.MaxRows
+	n := p.rows
 	// Sections of the staging memory: rows, tokens, outputs.
-	spans := unsafe.Slice((*cacheRow)(unsafe.Pointer(&p.staging[0])), n)
-	numbers := unsafe.Slice((*int32)(unsafe.Pointer(&p.staging[most*int(unsafe.Sizeof(cacheRow{}))])), 2*most)
-	tokens, outputs := numbers[:most], numbers[most:]
+	spans := unsafe.Slice((*cacheRow)(unsafe.Pointer(&p.staging.bytes[0])), n)
+	numbers := unsafe.Slice((*int32)(unsafe.Pointer(&p.staging.bytes[n*int(unsafe.Sizeof(cacheRow{}))])), 2*n)
+	tokens, outputs := numbers[:n], numbers[n:]
 	row := 0
 	for _, span := range b.Spans {
 		kv := span.KV.(*KV)
@@ -93,10 +94,14 @@ func (p *pass) begin(b *plan.Batch) {
 	for i, o := range b.Outputs {
 		outputs[i] = int32(o)
 	}
-	p.spans = p.batch
-	at := p.batch + driver.Ptr(most*int(unsafe.Sizeof(cacheRow{})))
-	p.outputs = at + driver.Ptr(4*most)
-	p.err = p.dev.ctx.CopyIn(p.batch, p.staging)
+	// One row is read where it is: that takes less than starting a copy and waiting for it.
+	p.spans, p.first = p.staging.at, spans[0]
+	if n > 1 {
+		p.spans = p.batch
+		p.copyIn(p.batch, p.staging.bytes[:n*int(batchBytes)])
+	}
+	at := p.spans + driver.Ptr(n*int(unsafe.Sizeof(cacheRow{})))
+	p.outputs = at + driver.Ptr(4*n)
 	if p.Embedding == nil {
 		p.copyIn(p.hidden, bytesOf(b.Hidden[:n*p.Width]))
 		return
@@ -269,16 +274,16 @@ func (p *pass) split() (splits, span int) {
 	return ceil(tiles, perSplit), perSplit * attnTile
 }
 
-// copyLogits copies rows of logits out: one, which every token of decode has, by way of
+// copyLogits copies rows of logits out: one, which a token of decode may have, by way of
 // pinned memory.
 func (p *pass) copyLogits(to []float32) {
 	if p.err != nil {
 		return
 	}
 	out := bytesOf(to)
-	if len(out) == len(p.pinned) {
-		if p.err = p.dev.ctx.CopyOut(p.pinned, p.logits); p.err == nil {
-			copy(out, p.pinned)
+	if len(out) == len(p.pinned.bytes) {
+		if p.err = p.dev.ctx.CopyOut(p.pinned.bytes, p.logits); p.err == nil {
+			copy(out, p.pinned.bytes)
 		}
 		return
 	}
@@ -292,7 +297,7 @@ func (p *pass) best(to []int32) {
 	call(p, "largest", n*parts, vectorThreads, largestArgs{p.logits, p.tops, p.sums, int32(p.Vocab), int32(parts)})
 	call(p, "argmax", n, warpLen, argmaxArgs{p.tops, p.sums, p.parts, int32(parts)})
 	if p.err == nil {
-		pinned := p.pinned[:len(bytesOf(to))]
+		pinned := p.pinned.bytes[:len(bytesOf(to))]
 		p.err = p.dev.ctx.CopyOut(pinned, p.parts)
 		copy(bytesOf(to), pinned)
 	}
@@ -305,12 +310,22 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
 		p.normalise(p.headNorm, p.outputs+driver.Ptr(4*first), n)
 		p.starts(plan.OpHead)
-		p.multiply(&p.head, p.norm, p.Width, p.logits, p.Vocab, n, false)
+		out := b.Logits[first*p.Vocab:][:n*p.Vocab]
+		reached := p.reach(out)
+		direct := n == 1 && b.Best == nil && reached != 0
+		y := p.logits
+		if direct {
+			y = reached
+		}
+		p.multiply(&p.head, p.norm, p.Width, y, p.Vocab, n, false)
 		p.starts(plan.OpOther)
-		if b.Best != nil {
+		switch {
+		case b.Best != nil:
 			p.best(b.Best[first:][:n])
-		} else {
-			p.copyLogits(b.Logits[first*p.Vocab:][:n*p.Vocab])
+		case !direct:
+			p.copyLogits(out)
+		case p.err == nil:
+			p.err = p.dev.ctx.Sync()
 		}
 		first += n
 	}

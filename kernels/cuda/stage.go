@@ -31,9 +31,10 @@ type Stage struct {
 	logits, rope                    driver.Ptr
 	halves                          halves
 	token                           token
-	batch                           driver.Ptr // as staging
-	staging                         []byte     // pinned: tokens, outputs and rows of a batch
-	pinned                          []byte     // a row of logits, if there is a head
+	batch                           driver.Ptr             // as staging
+	staging                         hostMemory             // rows, tokens and outputs of a batch
+	pinned                          hostMemory             // a row of logits, if there is a head
+	reached                         map[uintptr]driver.Ptr // memory of Pin by its address
 }
 
 // linear is a matrix on the GPU, with its bias or 0.
@@ -101,7 +102,7 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 	if err := d.Check(p); err != nil {
 		return nil, err
 	}
-	s := &Stage{Plan: p, dev: d, options: o, memory: memory{dev: d}}
+	s := &Stage{Plan: p, dev: d, options: o, memory: memory{dev: d}, reached: map[uintptr]driver.Ptr{}}
 	err := d.do(func() error {
 		err := s.load()
 		if err != nil {
@@ -115,14 +116,11 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 	return s, nil
 }
 
-// free gives all memory back; the device's thread calls it.
+// free gives all memory back.
 func (s *Stage) free() error {
-	var err error
-	for _, b := range []*[]byte{&s.staging, &s.pinned} {
-		if *b != nil {
-			err = errors.Join(err, s.dev.ctx.HostFree(*b))
-			*b = nil
-		}
+	err := errors.Join(s.staging.free(s.dev), s.pinned.free(s.dev))
+	for first := range s.reached {
+		err = errors.Join(err, s.leave(first))
 	}
 	return errors.Join(err, s.memory.free())
 }
@@ -160,11 +158,11 @@ func (s *Stage) load() (err error) {
 	if s.batch, err = s.memory.alloc(n); err != nil {
 		return err
 	}
-	if s.staging, err = s.dev.ctx.HostAlloc(int(n)); err != nil {
+	if s.staging, err = s.dev.hostAlloc(int(n)); err != nil {
 		return err
 	}
 	if s.Head != nil {
-		if s.pinned, err = s.dev.ctx.HostAlloc(4 * s.Vocab); err != nil {
+		if s.pinned, err = s.dev.hostAlloc(4 * s.Vocab); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,8 @@ import (
 type tokenArgs struct {
 	layers, hidden                                     driver.Ptr
 	before, between, qkv, attn, ffn, parts, softmax    driver.Ptr
-	rope, row                                          driver.Ptr
+	rope                                               driver.Ptr
+	row                                                cacheRow
 	layer                                              uint32
 	rest, sums, own                                    int32
 	count, width, ffnWidth, heads, group, splits, span int32
@@ -135,7 +136,7 @@ func (p *pass) tokenBlocks() {
 	args := tokenArgs{
 		layers: t.layers, hidden: p.hidden,
 		before: t.words.before, between: t.words.between, qkv: t.words.qkv, attn: t.words.attn, ffn: t.words.ffn, parts: t.words.parts, softmax: t.words.softmax,
-		rope: p.rope, row: p.spans, layer: t.count + 1,
+		rope: p.rope, row: p.first, layer: t.count + 1,
 		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),

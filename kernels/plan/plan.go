@@ -159,6 +159,12 @@ func (b *Batch) Choose() {
 	}
 }
 
+// A Pinner is a stage that writes logits faster to memory that it knows.
+type Pinner interface {
+	// Pin makes new memory known, the whole of what make returned, if that helps.
+	Pin(logits []float32)
+}
+
 // Largest returns the place of the first of the largest values, of which there is at
 // least one.
 func Largest(x []float32) int32 {

@@ -5,6 +5,7 @@ package driver
 // #cgo CFLAGS: -I/usr/local/cuda/include
 // #cgo LDFLAGS: -Wl,--as-needed -L${SRCDIR}/lib -ldl
 // #include <cuda.h>
+// #include <stdint.h>
 // #include <stdlib.h>
 // #include <string.h>
 //
@@ -16,6 +17,8 @@ package driver
 // 	void *params[] = {(void *)args};
 // 	return cuLaunchKernel(f, grid, 1, 1, threads, 1, 1, shared, NULL, params, NULL);
 // }
+//
+// static CUresult qgo_unregister(uintptr_t p) { return cuMemHostUnregister((void *)p); }
 import "C"
 
 import (
@@ -127,12 +130,13 @@ func info(index int) (plan.DeviceInfo, error) {
 type context struct {
 	info   plan.DeviceInfo
 	ctx    cu.CUContext
-	pinned map[unsafe.Pointer]int
+	pinned map[unsafe.Pointer]int // bytes, of HostAlloc
+	// Where memory of HostRegister is: no pointer, which would keep it.
+	registered map[Ptr]uintptr
 	events
 }
 
-// Open makes a GPU ready for work by the calling thread, which it must be
-// locked to.
+// Open makes a GPU ready for work.
 func Open(index int) (Context, error) {
 	all, err := Devices()
 	if err != nil {
@@ -141,13 +145,20 @@ func Open(index int) (Context, error) {
 	if index < 0 || index >= len(all) {
 		return nil, fmt.Errorf("no GPU %d: there are %d, counted from 0", index, len(all))
 	}
-	c := &context{info: all[index], pinned: map[unsafe.Pointer]int{}}
+	c := &context{info: all[index], pinned: map[unsafe.Pointer]int{}, registered: map[Ptr]uintptr{}}
 	// The thread spins when it waits: a token takes less than a millisecond,
 	// and being woken up costs a part of that.
 	if c.ctx, err = cu.Device(index).MakeContext(cu.SchedSpin | cu.MapHost); err != nil {
 		return nil, failed("cuCtxCreate", all[index].Name, err)
 	}
-	return c, nil
+	return c, c.Leave() // the thread has entered it
+}
+
+func (c *context) Enter() error { return failed("cuCtxPushCurrent", "", cu.PushCurrentCtx(c.ctx)) }
+
+func (c *context) Leave() error {
+	_, err := cu.PopCurrentCtx()
+	return failed("cuCtxPopCurrent", "", err)
 }
 
 func (c *context) Info() plan.DeviceInfo { return c.info }
@@ -164,13 +175,15 @@ func (c *context) Alloc(n int64) (Ptr, error) {
 
 func (c *context) Free(p Ptr) error { return failed("cuMemFree", "", cu.MemFree(cu.DevicePtr(p))) }
 
-func (c *context) HostAlloc(n int) ([]byte, error) {
+func (c *context) HostAlloc(n int) ([]byte, Ptr, error) {
 	var p unsafe.Pointer
-	if err := status("cuMemHostAlloc", fmt.Sprint(n, " bytes"), C.cuMemHostAlloc(&p, C.size_t(n), 0)); err != nil {
-		return nil, err
+	r := C.cuMemHostAlloc(&p, C.size_t(n), C.CU_MEMHOSTALLOC_DEVICEMAP)
+	if r != C.CUDA_SUCCESS {
+		return nil, 0, status("cuMemHostAlloc", bytesText(n), r)
 	}
 	c.pinned[p] = n
-	return unsafe.Slice((*byte)(p), n), nil
+	at, err := devicePtr(p)
+	return unsafe.Slice((*byte)(p), n), at, err
 }
 
 func (c *context) HostFree(b []byte) error {
@@ -178,6 +191,38 @@ func (c *context) HostFree(b []byte) error {
 	delete(c.pinned, p)
 	return failed("cuMemFreeHost", "", cu.MemFreeHost(p))
 }
+
+// devicePtr is the address of pinned memory for kernels.
+func devicePtr(p unsafe.Pointer) (Ptr, error) {
+	var at C.CUdeviceptr
+	r := C.cuMemHostGetDevicePointer(&at, p, 0)
+	return Ptr(at), status("cuMemHostGetDevicePointer", "", r)
+}
+
+func (c *context) HostRegister(b []byte) (Ptr, error) {
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	r := C.cuMemHostRegister(p, C.size_t(len(b)), C.CU_MEMHOSTREGISTER_DEVICEMAP)
+	if r != C.CUDA_SUCCESS {
+		return 0, status("cuMemHostRegister", bytesText(len(b)), r)
+	}
+	at, err := devicePtr(p)
+	if err != nil {
+		return 0, errors.Join(err, status("cuMemHostUnregister", "", C.cuMemHostUnregister(p)))
+	}
+	c.registered[at] = uintptr(p)
+	return at, nil
+}
+
+func (c *context) HostUnregister(p Ptr) error {
+	at, ok := c.registered[p]
+	if !ok {
+		return &Error{"cuMemHostUnregister", fmt.Sprintf("%#x", p), errors.New("not registered")}
+	}
+	delete(c.registered, p)
+	return status("cuMemHostUnregister", "", C.qgo_unregister(C.uintptr_t(at)))
+}
+
+func bytesText(n int) string { return fmt.Sprint(n, " bytes") }
 
 // isPinned reports whether b lies in memory of HostAlloc.
 func (c *context) isPinned(b []byte) bool {
@@ -194,19 +239,26 @@ func (c *context) CopyIn(dst Ptr, src []byte) error {
 	if len(src) == 0 {
 		return nil
 	}
-	what, p := fmt.Sprint(len(src), " bytes"), unsafe.Pointer(unsafe.SliceData(src))
+	p := unsafe.Pointer(unsafe.SliceData(src))
 	if c.isPinned(src) {
-		return failed("cuMemcpyHtoDAsync", what, cu.MemcpyHtoDAsync(cu.DevicePtr(dst), p, int64(len(src)), cu.NoStream))
+		return copied("cuMemcpyHtoDAsync", len(src), cu.MemcpyHtoDAsync(cu.DevicePtr(dst), p, int64(len(src)), cu.NoStream))
 	}
-	return failed("cuMemcpyHtoD", what, cu.MemcpyHtoD(cu.DevicePtr(dst), p, int64(len(src))))
+	return copied("cuMemcpyHtoD", len(src), cu.MemcpyHtoD(cu.DevicePtr(dst), p, int64(len(src))))
 }
 
 func (c *context) CopyOut(dst []byte, src Ptr) error {
 	if len(dst) == 0 {
 		return nil
 	}
-	err := cu.MemcpyDtoH(unsafe.Pointer(unsafe.SliceData(dst)), cu.DevicePtr(src), int64(len(dst)))
-	return failed("cuMemcpyDtoH", fmt.Sprint(len(dst), " bytes"), err)
+	return copied("cuMemcpyDtoH", len(dst), cu.MemcpyDtoH(unsafe.Pointer(unsafe.SliceData(dst)), cu.DevicePtr(src), int64(len(dst))))
+}
+
+// copied is failed for a copy. Without an error it allocates nothing: every token has copies.
+func copied(call string, n int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failed(call, bytesText(n), err)
 }
 
 type module struct{ m cu.Module }

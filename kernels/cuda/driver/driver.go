@@ -13,11 +13,15 @@ import (
 // Ptr is an address in the memory of a device.
 type Ptr uint64
 
-// Context is a device made ready for work. All methods must be called by the
-// thread that opened it; launches and copies are done in their order, and only
+// Context is a device made ready for work. A thread calls its methods between Enter and
+// Leave, one thread at a time; launches and copies are done in their order, and only
 // Sync, CopyOut and Elapsed wait for them. Errors are of type [*Error]; after a failed
 // launch, all calls fail.
 type Context interface {
+	// Enter makes the calling thread, which its goroutine must be locked to, the one that
+	// uses the device, until it calls Leave. Nothing else but Info may be called without.
+	Enter() error
+	Leave() error
 	Info() plan.DeviceInfo
 	// MemInfo returns the free and the total bytes of the device's memory.
 	MemInfo() (free, total int64, err error)
@@ -26,9 +30,15 @@ type Context interface {
 	Alloc(n int64) (Ptr, error)
 	Free(p Ptr) error
 	// HostAlloc returns n bytes of pinned memory, which copies to and from the
-	// device pass through at full speed.
-	HostAlloc(n int) ([]byte, error)
+	// device pass through at full speed, and the address at which kernels read and
+	// write it. What they write is there after Sync.
+	HostAlloc(n int) ([]byte, Ptr, error)
 	HostFree(b []byte) error
+	// HostRegister makes memory that is there already what HostAlloc's is, if the
+	// device can do that. It has to be there until HostUnregister, which takes the
+	// address for kernels; that it is registered does not keep Go's memory alive.
+	HostRegister(b []byte) (Ptr, error)
+	HostUnregister(p Ptr) error
 	// CopyIn copies src to the device. If src is pinned it may be read later,
 	// until the next Sync; else it is free when CopyIn returns.
 	CopyIn(dst Ptr, src []byte) error
@@ -45,6 +55,7 @@ type Context interface {
 	Elapsed(i, j int) (time.Duration, error)
 	// Sync waits for all work.
 	Sync() error
+	// Close is called instead of Leave.
 	Close() error
 }
 

@@ -54,6 +54,8 @@ type Context struct {
 	next    int64 // offset of the next allocation
 	used    int64
 	sizes   map[driver.Ptr]int64
+	host    map[driver.Ptr]registered
+	started bool   // whether a kernel has been launched since the last Sync
 	found   string // the kernel found last
 	lost    error
 	events  []time.Time
@@ -95,7 +97,7 @@ func start(path string, o Options) (*Context, error) {
 	if err := errors.Join(os.Remove(file.Name()), file.Truncate(space)); err != nil {
 		return nil, err
 	}
-	c := &Context{o: o, sizes: map[driver.Ptr]int64{}, Kernels: map[string]int{}}
+	c := &Context{o: o, sizes: map[driver.Ptr]int64{}, host: map[driver.Ptr]registered{}, Kernels: map[string]int{}}
 	if c.memory, err = unix.Mmap(int(file.Fd()), 0, space, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE); err != nil {
 		return nil, err
 	}
@@ -152,11 +154,25 @@ func (c *Context) MemInfo() (free, total int64, err error) {
 	return c.o.Memory - c.used, c.o.Memory, c.lost
 }
 
+// Enter and Leave do nothing: all threads are alike.
+func (c *Context) Enter() error { return nil }
+func (c *Context) Leave() error { return nil }
+
 // Alloc returns n bytes that nothing usable follows, filled with NaNs.
 func (c *Context) Alloc(n int64) (driver.Ptr, error) {
 	if n <= 0 || n > c.o.Memory-c.used {
 		return 0, &driver.Error{Call: "cuMemAlloc", What: fmt.Sprint(n, " bytes"), Err: errors.New("OutOfMemory")}
 	}
+	p, err := c.take(n)
+	if err == nil {
+		c.used += n
+		c.sizes[p] = n
+	}
+	return p, err
+}
+
+// take makes n bytes usable.
+func (c *Context) take(n int64) (driver.Ptr, error) {
 	pages := (n + page - 1) / page * page
 	start := c.next + page // one that is never usable
 	c.next = start + pages
@@ -164,8 +180,6 @@ func (c *Context) Alloc(n int64) (driver.Ptr, error) {
 	if err := c.ask(0, uint64(pages), uint64(base+start), 1, nil); err != nil {
 		return 0, &driver.Error{Call: "cuMemAlloc", Err: err}
 	}
-	c.used += n
-	c.sizes[p] = n
 	fill := c.bytes(p, n)
 	for i := range fill {
 		fill[i] = 0xff
@@ -196,16 +210,14 @@ func (c *Context) Free(p driver.Ptr) error {
 	}
 	delete(c.sizes, p)
 	c.used -= n
+	return c.giveBack(p, n)
+}
+
+func (c *Context) giveBack(p driver.Ptr, n int64) error {
 	start := int64(p-base) / page * page
 	pages := (n + page - 1) / page * page
 	return errors.Join(c.ask(0, uint64(pages), uint64(base+start), 0, nil), unix.Madvise(c.memory[start:start+pages], unix.MADV_REMOVE))
 }
-
-// HostAlloc returns ordinary memory.
-func (c *Context) HostAlloc(n int) ([]byte, error) { return make([]byte, n), c.lost }
-
-// HostFree does nothing.
-func (c *Context) HostFree([]byte) error { return nil }
 
 // CopyIn copies to device memory.
 func (c *Context) CopyIn(dst driver.Ptr, src []byte) error {
@@ -219,6 +231,9 @@ func (c *Context) CopyIn(dst driver.Ptr, src []byte) error {
 // CopyOut copies from device memory.
 func (c *Context) CopyOut(dst []byte, src driver.Ptr) error {
 	if err := c.check("cuMemcpyDtoH", src, len(dst)); err != nil {
+		return err
+	}
+	if err := c.Sync(); err != nil {
 		return err
 	}
 	copy(dst, c.bytes(src, int64(len(dst))))
@@ -259,6 +274,7 @@ func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) erro
 	name, shared := f.(*function).name, f.(*function).shared
 	c.Launches++
 	c.Kernels[name]++
+	c.depart()
 	var err error
 	if c.Launches == c.o.FailLaunch {
 		c.lost = &driver.Error{Call: "cuLaunchKernel", What: name, Err: errors.New("LaunchFailed")}
@@ -275,8 +291,12 @@ func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) erro
 	return c.lost
 }
 
-// Sync has nothing to wait for.
-func (c *Context) Sync() error { return c.lost }
+// Sync has nothing to wait for, but what kernels have written to registered memory
+// arrives there.
+func (c *Context) Sync() error {
+	c.arrive()
+	return c.lost
+}
 
 // Close ends the emulator.
 func (c *Context) Close() error {

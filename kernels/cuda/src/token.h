@@ -13,7 +13,7 @@ struct TokenArgs {
 	Vector qkv, attn, ffn;        // what their names say
 	Words parts, softmax;         // of attention over spans: [heads][splits][headDim], [heads][splits][maximum, sum]
 	const float *rope;            // [position][cosines, sines][headDim/2]
-	const CacheRow *row;
+	CacheRow row;
 	u32 layer;                    // the number of the first layer, counted from the first launch on, and from 1
 	int rest;                     // 0 if all weights fit into blocks' memory
 	int sums, own;                // where they begin in a block's memory, in bytes; before them is x, behind them weights
@@ -21,11 +21,10 @@ struct TokenArgs {
 	float eps, scale;             // of norms, and of queries
 };
 
-// The sequence and the place in it that the token has. It stands in shared memory, as the
-// arguments do, for functions that are not part of their callers.
+// The attention that a block computes first. It stands in shared memory, as the arguments
+// do, for functions that are not part of their callers.
 struct Place {
-	CacheRow row;
-	int head, split; // of attention that the block computes first
+	int head, split;
 };
 
 DEVICE Place *thePlace() {
@@ -81,7 +80,7 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 	SHARED(float, outs, kTokenWarps * D);
 	SHARED(float, tops, kTokenWarps);
 	SHARED(float, sums, kTokenWarps);
-	const CacheRow &row = place.row;
+	const CacheRow &row = a.row;
 	u32 number = a.layer + layer, phase = number % 2;
 	int head = place.head, split = place.split, kvHeads = a.heads / a.group;
 	for (int item = block(); item < a.heads * a.splits; item += blocks()) {
@@ -214,8 +213,8 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	u8 *memory = (u8 *)blockMemory();
 	float *sums = (float *)(memory + a.sums);
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
-	if (thread() == 0) *thePlace() = {*a.row, block() % a.heads, block() / a.heads}, *theArgs() = a;
-	const float *rope = a.rope + (u64)a.row->pos * D + thread() % (D / 2);
+	if (thread() == 0) *thePlace() = {block() % a.heads, block() / a.heads}, *theArgs() = a;
+	const float *rope = a.rope + (u64)a.row.pos * D + thread() % (D / 2);
 	float cosine = rope[0], sine = rope[D / 2];
 	float inverseWidth = 1.0f / a.width;
 	makeForms<Tiles>();
