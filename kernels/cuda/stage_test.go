@@ -24,8 +24,14 @@ import (
 // several heads on a KV head, large biases of keys.
 func shape(t testing.TB, headDim, group int, types ...quant.Type) plan.Plan {
 	t.Helper()
+	return shapeOf(t, 256, headDim, group, types...)
+}
+
+// shapeOf is shape with so many values between gate and down.
+func shapeOf(t testing.TB, ffn, headDim, group int, types ...quant.Type) plan.Plan {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(headDim), uint64(group)))
-	const kvHeads, ffn, vocab = 2, 256, 100
+	const kvHeads, vocab = 2, 100
 	d := plan.Dims{Width: 256, FFN: ffn, Heads: kvHeads * group, KVHeads: kvHeads, HeadDim: headDim, Vocab: vocab, Eps: 1e-6}
 	r := plan.Rope{Scale: 1}
 	for i := range headDim / 2 {

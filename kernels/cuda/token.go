@@ -13,14 +13,15 @@ import (
 
 // The parameters of the kernels.
 type tokenArgs struct {
-	layers, hidden                                     driver.Ptr
-	before, between, qkv, attn, ffn, parts, softmax    driver.Ptr
-	rope                                               driver.Ptr
-	row                                                cacheRow
-	layer                                              uint32
-	rest, sums, own                                    int32
-	count, width, ffnWidth, heads, group, splits, span int32
-	eps, scale                                         float32
+	layers, hidden                                  driver.Ptr
+	before, between, qkv, attn, ffn, parts, softmax driver.Ptr
+	rope                                            driver.Ptr
+	row                                             cacheRow
+	layer                                           uint32
+	rest, sums, own                                 int32
+	count, width, ffnWidth, heads, kvHeads, group   int32
+	splits, span                                    int32
+	eps, scale                                      float32
 }
 
 // What the kernels are written for.
@@ -28,6 +29,7 @@ const (
 	tokenThreads = 512
 	tokenWarps   = tokenThreads/warpLen - 1 // that compute
 	tokenStatic  = 16 << 10                 // bytes of a block's memory that the kernels have of their own
+	tokenWidth   = 8192                     // numbers of a hidden state, at most
 )
 
 // The capability from which on GPUs have what the kernels need. Those from tensorCapability
@@ -63,7 +65,7 @@ func (w *tokenWords) each(d *Device, p plan.Plan, f func(at *driver.Ptr, words i
 
 // hasToken reports whether a plan's tokens can be computed in one launch.
 func (d *Device) hasToken(p plan.Plan) bool {
-	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || p.FFN%2 != 0 {
+	if capability(d.info) < tokenCapability || len(p.Blocks) == 0 || p.FFN%2 != 0 || p.Width > tokenWidth {
 		return false
 	}
 	if slices.ContainsFunc(p.Blocks, func(b plan.Block) bool {
@@ -138,7 +140,7 @@ func (p *pass) tokenBlocks() {
 		before: t.words.before, between: t.words.between, qkv: t.words.qkv, attn: t.words.attn, ffn: t.words.ffn, parts: t.words.parts, softmax: t.words.softmax,
 		rope: p.rope, row: p.first, layer: t.count + 1,
 		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
-		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), group: int32(p.Group()),
+		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
 	}

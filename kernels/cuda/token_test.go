@@ -66,6 +66,44 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// TestTokenSlices has as few rows a block as large GPUs have, so that each warp multiplies
+// other columns, and waits for those only: one turn of a warp, and two and a part.
+func TestTokenSlices(t *testing.T) {
+	const sms = 24
+	p := shapeOf(t, 2272, 64, 1, quant.Q4_0)
+	dev := tokenGPU(t, tensorCapability, sms)
+	s := tokenStage(t, dev, p)
+	if *realGPU < 0 {
+		l := s.tokenLayer(0)
+		for _, w := range []*weightsArgs{&l.qkv[0], &l.o, &l.down} {
+			if n := dev.share(w); n > tilePairs {
+				t.Errorf("%d pairs a block are not one tile", n)
+			}
+		}
+		if l.o.length != 1 || l.down.length != 2 {
+			t.Errorf("%d and %d steps a warp, want 1 and 2", l.o.length, l.down.length)
+		}
+	}
+	batches := [][]sequence{{{1, true}}, {{1, true}}, {{5, false}}, {{1, true}}}
+	want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, quant.F32, batches)
+	closeTo(t, logits(t, []plan.Stage{s}, p, quant.F32, batches), want, 5e-6)
+}
+
+// TestTokenPhase computes the same tokens with an odd number of layers again and again: not a
+// bit may depend on which bit says that numbers are of this layer.
+func TestTokenPhase(t *testing.T) {
+	p := shape(t, 64, 2, quant.Q5_0)
+	p.Blocks = p.Blocks[:1]
+	s := tokenStage(t, tokenGPU(t, tensorCapability, 4), p)
+	batches := [][]sequence{{{1, true}}}
+	want := logits(t, []plan.Stage{s}, p, quant.F32, batches)
+	for range 3 {
+		if got := logits(t, []plan.Stage{s}, p, quant.F32, batches); !slices.Equal(got, want) {
+			t.Fatal("the logits are not those of the first time")
+		}
+	}
+}
+
 // tokenStage is a stage with so few positions a multiprocessor that tests have more than one.
 func tokenStage(t *testing.T, dev *Device, p plan.Plan) *Stage {
 	t.Helper()

@@ -27,7 +27,7 @@ Kernel::Kernel(const char *name, int argsSize, int maxThreads, void (*run)(const
 	kernels = this;
 }
 
-constexpr int kMaxThreads = 1024, kResident = 12, kSharedArrays = 64, kStack = 64 << 10;
+constexpr int kMaxThreads = 1024, kResident = 24, kSharedArrays = 64, kStack = 64 << 10;
 constexpr int kMaxShared = 48 << 10; // bytes a block may have on every GPU,
 constexpr int kMaxGiven = 99 << 10; // and by its launch on those of capability 8.0 and more
 constexpr int kBarriers = 1 + 4; // that of all threads, and those of groups

@@ -50,6 +50,7 @@ static inline float exchange(float x, int mask) {
 	__builtin_memcpy(&x, &b, 4);
 	return x;
 }
+static inline void warpBarrier() { exchangeBits(0, 0); }
 static inline int exchange(int x, int mask) { return (int)exchangeBits((u32)x, mask); }
 
 template <class T> static inline T broadcast(T x, int lane) {
@@ -88,7 +89,7 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	for (int i = 0; i < 32; i += 16) r |= (u32)toHalf(multiplyAdd(fromHalf(x >> i), fromHalf(y >> i), fromHalf(z >> i))) << i;
 	return r;
 }
-static inline u32 addHalves(u32 x, u32 y) { return multiplyAddHalves(x, 0x3c003c00, y); }
+static inline u32 multiplyHalves(u32 x, u32 y) { return multiplyAddHalves(x, y, 0x80008000); }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
 static inline void storeNumber(u32 *p, u32 v) { *(volatile u32 *)p = v; }
 static inline u32 loadNumber(const u32 *p) { return *(const volatile u32 *)p; }

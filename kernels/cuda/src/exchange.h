@@ -67,34 +67,23 @@ struct Words {
 // index a vector would be put into memory for it.
 DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 
-// awaitAll calls use(what ahead(i) returned, i, i < quads, numbers 4*i to 4*i+3 or zeros) for
-// the quads of a vector, which the first Threads threads of a block share, and for those past
-// its end that a warp has besides. A thread calls ahead for Together of its quads at a time
-// and waits for one of those before it asks for the others, which were made at about the same
-// time: all of a long vector, asked for again and again by every block, would take what the
-// second-level cache can deliver.
-template <int Threads, int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int quads, u32 phase, A ahead, F use) {
-	for (int base = thread(); (base & -kWarp) < quads; base += Together * Threads) {
-		auto has = [&](int j) INLINED { return base + j * Threads < quads; };
+// awaitAll calls use(what ahead(i) returned, i, i < end, numbers 4*i to 4*i+3 or zeros) for
+// quads first, first + stride and so on of a vector, up to end and, of those past it, for as
+// many as a warp has besides. It asks for Together of them at a time.
+template <int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int first, int end, int stride, u32 phase, A ahead, F use) {
+	for (int base = first; (base & -kWarp) < end; base += Together * stride) {
+		auto has = [&](int j) INLINED { return base + j * stride < end; };
 		float4v held[Together] = {};
+		uint4v seen[Together] = {};
 #pragma unroll
 		for (int j = 0; j < Together; j++)
-			if (has(j)) held[j] = ahead(base + j * Threads);
-		uint4v seen[Together] = {};
-		float4v first = 0;
-		if (has(0)) first = from.await(base, from.read(base), phase);
-#pragma unroll
-		for (int j = 1; j < Together; j++)
-			if (has(j)) seen[j] = from.read(base + j * Threads);
+			if (has(j)) held[j] = ahead(base + j * stride), seen[j] = from.read(base + j * stride);
 #pragma unroll
 		for (int j = 0; j < Together; j++) {
-			int i = base + j * Threads;
-			if ((i & -kWarp) >= quads) break;
-			float4v v = first;
-			if (j > 0) {
-				v = 0;
-				if (has(j)) v = from.await(i, seen[j], phase);
-			}
+			int i = base + j * stride;
+			if ((i & -kWarp) >= end) break;
+			float4v v = 0;
+			if (has(j)) v = from.await(i, seen[j], phase);
 			use(held[j], i, has(j), v);
 		}
 	}

@@ -89,18 +89,14 @@ DEVICE u16 toHalf(float f) {
 }
 
 // multiplyAdd returns x*y + z, rounded once; multiplyAddHalves does so for both
-// halves of its arguments, which are float16 numbers, and addHalves adds them.
+// halves of its arguments, which are float16 numbers, and multiplyHalves returns x*y.
 DEVICE float multiplyAdd(float x, float y, float z) { return __nvvm_fma_rn_f(x, y, z); }
 DEVICE u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 	u32 r;
 	asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(r) : "r"(x), "r"(y), "r"(z));
 	return r;
 }
-DEVICE u32 addHalves(u32 x, u32 y) {
-	u32 r;
-	asm("add.rn.f16x2 %0, %1, %2;" : "=r"(r) : "r"(x), "r"(y));
-	return r;
-}
+DEVICE u32 multiplyHalves(u32 x, u32 y) { return multiplyAddHalves(x, y, 0x80008000); }
 
 // fetchAdd adds to a number that other blocks add to, too. latest is what such
 // a number is now; relax is called in a loop that waits for it to change.
@@ -155,6 +151,9 @@ template <int N> DEVICE void arriveAt(int group) {
 	else if (group == 2) asm volatile("bar.arrive 3, %0;" ::"n"(N) : "memory");
 	else asm volatile("bar.arrive 4, %0;" ::"n"(N) : "memory");
 }
+
+// warpBarrier has the lanes of a warp see what the others have written to shared memory.
+DEVICE void warpBarrier() { asm volatile("bar.warp.sync 0xffffffff;" ::: "memory"); }
 
 // An address in shared memory, in bytes. It has half the bits of a pointer, which
 // matters where addresses take as long as what is done with what is there.

@@ -278,8 +278,8 @@ DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest) {
 }
 
 // What each format wants of x, for the quads of a group.
-DEVICE Form *forms() {
-	SHARED(Form, all, kFormats * kGroup / 4);
+template <bool Tiles> DEVICE Form<Tiles> *forms() {
+	SHARED(Form<Tiles>, all, kFormats * kGroup / 4);
 	return all;
 }
 
@@ -289,7 +289,7 @@ template <bool Tiles> DEVICE void makeForms() {
 	int format = thread() / quads, quad = thread() % quads;
 	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
 	if (format >= kFormats) return;
-	Form f = {};
+	Form<Tiles> f = {};
 	switch (format) {
 #define FORM_OF(F) \
 	case kFormat_##F: \
@@ -297,14 +297,14 @@ template <bool Tiles> DEVICE void makeForms() {
 		break;
 		FORMATS(FORM_OF)
 	}
-	forms()[thread()] = f;
+	forms<Tiles>()[thread()] = f;
 }
 
 // formFor returns that of quads of x that a thread brings: thread(), and others a multiple
 // of 8 further on.
-DEVICE Form formFor(int format) {
+template <bool Tiles> DEVICE Form<Tiles> formFor(int format) {
 	constexpr int quads = kGroup / 4;
-	return forms()[format * quads + thread() % quads];
+	return forms<Tiles>()[format * quads + thread() % quads];
 }
 
 // product returns the product of row k of a block's pair i.

@@ -1,7 +1,10 @@
 // A vector of float32 numbers by 16 rows of weights, with the units for products of matrices
-// or without. The units take float16 numbers. Codes are such numbers as they are; of the
-// vector, each number is two, the second what the first leaves, once its group has been given
-// a power of two that brings the group's largest near the end of their range: 22 bits of that.
+// or without. The units take float16 numbers. A group of the vector is given a power of two
+// that makes its largest an integer of 11 bits; each of its numbers is two, the nearest
+// integer and what that leaves, as a multiple of 2^-11: 22 bits of the largest. The lowest
+// bits of a float16 number of 0 are an integer of up to 10 bits in 2^-24, so codes are such
+// numbers as they are. What the units add is exact, in whichever order they do; and with the
+// sum of a group, codes' offsets and minima are taken into account only once.
 #pragma once
 #include "matmul.h"
 
@@ -31,23 +34,21 @@ template <class F> constexpr int bitOf(int p) {
 	else return p % kOfHalf<F> % kDirect<F> * F::kLow;
 }
 
-// Float16 numbers from 1024 to 2047 have integers in their low bits. integerHalves returns
-// 1024 + c twice.
-constexpr u32 integerHalves(u32 c) { return (0x6400 + c) * 0x10001; }
+// In which the weights of a group are read.
+template <class F> constexpr float kCodeUnit = same<F, F16> ? 1 : 0x1p-24f;
 
-// pairOf returns the weights at places 2*p and 2*p+1, without their scale.
+// pairOf returns the weights at places 2*p and 2*p+1, without their scale and their offset.
 template <class F> DEVICE u32 pairOf(const Group<F> &w, int p) {
-	if constexpr (same<F, F16>) return w.words[p];
-	u32 r;
-	if constexpr (kPaired<F>) {
+	if constexpr (same<F, F16>) {
+		return w.words[p];
+	} else if constexpr (kPaired<F>) {
 		constexpr u32 mask = (1 << F::kLow) - 1;
-		u32 word = w.words[p / kOfHalf<F>] >> p % kOfHalf<F> / kDirect<F> * kDirect<F> * F::kLow;
-		r = andOr(word, mask << bitOf<F>(p) | mask << bitOf<F>(p) << 16, integerHalves(0));
+		return w.words[p / kOfHalf<F>] >> p % kOfHalf<F> / kDirect<F> * kDirect<F> * F::kLow & (mask << bitOf<F>(p) | mask << bitOf<F>(p) << 16);
 	} else if constexpr (F::kTable || F::kLow == 8) {
 		u32 bytes;
 		if constexpr (F::kTable) bytes = levels<F>(w.words[p / 4], p / 2 % 2);
 		else bytes = w.words[p / 2];
-		r = permute(bytes, integerHalves(0), p % 2 ? 0x5352 : 0x5150);
+		return permute(bytes, 0, p % 2 ? 0x4342 : 0x4140);
 	} else {
 		using At = Fields<F>;
 		constexpr u32 mask = (1 << At::kBits) - 1;
@@ -55,9 +56,8 @@ template <class F> DEVICE u32 pairOf(const Group<F> &w, int p) {
 		auto bit = [&](int i) { return (i < At::kPlaced ? i % At::kEach : i - At::kPlaced) * At::kBits; };
 		int i = 2 * p, j = i + 1, by = bit(j) - 16;
 		u32 second = by < 0 ? wordOf(j) << -by : wordOf(j) >> by;
-		r = andOr(second, mask << 16, andOr(wordOf(i) >> bit(i), mask, integerHalves(0)));
+		return andOr(second, mask << 16, wordOf(i) >> bit(i) & mask);
 	}
-	return addHalves(r, integerHalves(F::kOffset << bitOf<F>(p)) | 0x80008000);
 }
 
 // A group of a vector in shared memory: the large and the small parts of its numbers, in the
@@ -68,61 +68,93 @@ struct Slot {
 		uint4v halves[2][kGroup / 8];
 		float4v floats[kGroup / 4];
 	};
-	float scale; // what the parts are to be multiplied with
-	u32 unused[3];
+	float scale, sums[2], unused; // what the parts, and the sums of the group's halves, are in
 };
 
-// What a format wants of four neighbours of a group of a vector: the factors that they are
-// multiplied with, and their places among halves, in bytes, a byte each. Places are
-// kAsTheyAre where it wants floats.
-struct Form {
+// What a format wants of four neighbours of a group of a vector.
+template <bool Tiles> struct Form;
+
+// Without units, or of floats: the factors that they are multiplied with.
+template <> struct Form<false> {
 	float4v factor;
-	u32 places, unused[3];
+};
+
+// With them: where two words of two parts come in halves, in bytes, and the factors of those.
+// The words are the lane's own where partner is 0. Else they consist of numbers of the lane's
+// quad and of that of lane()^partner: of the first two of each, if the lane's come first, and
+// of the others. Where the format wants floats, at is kAsTheyAre.
+template <> struct Form<true> {
+	u32 partner, at, factors[2];
 };
 constexpr u32 kAsTheyAre = ~0u;
 
-template <class F, bool Tiles> DEVICE Form formOf(int quad) {
-	Form f = {1, kAsTheyAre};
-	if constexpr (Tiles && kInHalves<F>) {
-		f.places = 0;
-#pragma unroll
-		for (int k = 0; k < 4; k++) {
-			int at = placeOf<F>(4 * quad + k);
-			f.factor[k] = fromBits((127 - bitOf<F>(at / 2)) << 23);
-			f.places |= 2 * at << 8 * k;
-		}
-	} else if constexpr (kSubnormal<F>) {
-		f.factor = ((const float4v *)kFactors<F>.of)[quad];
+template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad) {
+	if constexpr (!Tiles) {
+		if constexpr (kSubnormal<F>) return {((const float4v *)kFactors<F>.of)[quad]};
+		return {1};
+	} else if constexpr (!kInHalves<F>) {
+		return {0, kAsTheyAre};
+	} else {
+		constexpr int partner = kPaired<F> ? kOfHalf<F> / 4 : 0;
+		int at = placeOf<F>(4 * quad + (quad & partner ? 2 : 0)) & -2;
+		auto factor = [&](int p) { return (0x3c00 - (bitOf<F>(p) << 10)) * 0x10001; };
+		return {partner, 2 * (u32)at, {(u32)factor(at / 2), (u32)factor(at / 2 + 1)}};
 	}
-	return f;
 }
 
-// store brings values 4*i to 4*i+3 of a vector, which have been multiplied with their
-// factors, into slots. All lanes of a warp call it, with values that follow each other; those
-// past the end of the vector have zeros.
-template <bool Tiles> DEVICE void store(Slot *slots, int i, bool there, float4v v, u32 places) {
-	constexpr int quads = kGroup / 4, top = 14; // the exponent of the largest
+// store brings values 4*i to 4*i+3 of a vector into slots. All lanes of a warp call it, with
+// values that follow each other; those past the end of the vector have zeros.
+DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<false> &form) {
+	constexpr int quads = kGroup / 4;
+	if (there) slots[i / quads].floats[i % quads] = v * form.factor;
+}
+DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<true> &form) {
+	constexpr int quads = kGroup / 4, top = 10; // the exponent of the largest
 	Slot &slot = slots[i / quads];
-	if (!Tiles || places == kAsTheyAre) {
+	if (form.at == kAsTheyAre) {
 		if (there) slot.floats[i % quads] = v;
 		return;
 	}
 	constexpr u32 magnitude = 0x7fffffff;
 	int most = larger(larger(bitsOf(v[0]) & magnitude, bitsOf(v[1]) & magnitude), larger(bitsOf(v[2]) & magnitude, bitsOf(v[3]) & magnitude));
+	float sum = v[0] + v[1] + (v[2] + v[3]);
 #pragma unroll
-	for (int m = 1; m < quads; m *= 2) most = larger(most, exchange(most, m));
-	int exponent = larger(most >> 23, top + 1);
-	if (!there) return;
-	v *= fromBits((2 * 127 + top - exponent) << 23);
-	u8 *to = (u8 *)slot.halves;
-#pragma unroll
-	for (int k = 0; k < 4; k += 2) {
-		u32 large = halves(v[k], v[k + 1]), small = halves(v[k] - fromHalf(large), v[k + 1] - fromHalf(large >> 16));
-		u16 *first = (u16 *)(to + (places >> 8 * k & 0xff)), *second = (u16 *)(to + (places >> (8 * k + 8) & 0xff));
-		first[0] = large, first[kGroup] = small;
-		second[0] = large >> 16, second[kGroup] = small >> 16;
+	for (int m = 1; m < quads; m *= 2) {
+		most = larger(most, exchange(most, m));
+		if (m < quads / 2) sum += exchange(sum, m);
 	}
-	if (i % quads == 0) slot.scale = fromBits((exponent - top) << 23);
+	int exponent = larger(most >> 23, top + 1);
+	float by = fromBits((2 * 127 + top - exponent) << 23);
+	// Numbers that have no bits after the point, and none after 2^-11.
+	constexpr float integers = 0x1.8p23f, fractions = 0x1.8p12f;
+	u32 parts[2][2];
+#pragma unroll
+	for (int k = 0; k < 2; k++) {
+		float large[2], small[2];
+#pragma unroll
+		for (int n = 0; n < 2; n++) {
+			float x = v[2 * k + n];
+			large[n] = multiplyAdd(x, by, integers) - integers;
+			small[n] = (multiplyAdd(x, by, -large[n]) + fractions) - fractions;
+		}
+		parts[0][k] = halves(large[0], large[1]), parts[1][k] = halves(small[0], small[1]);
+	}
+	int partner = form.partner;
+#pragma unroll
+	for (int part = 0; part < 2; part++) {
+		uint2v words = {parts[part][0], parts[part][1]};
+		if (partner) {
+			bool second = i & partner;
+			u32 other = exchange((int)words[!second], partner), a = second ? other : words[0], b = second ? words[1] : other;
+			words = {permute(a, b, 0x5410), permute(a, b, 0x7632)};
+		}
+		words = {multiplyHalves(words[0], form.factors[0]), multiplyHalves(words[1], form.factors[1])};
+		if (there) *(uint2v *)((u8 *)slot.halves[part] + form.at) = words;
+	}
+	if (there && i % (quads / 2) == 0) {
+		slot.sums[i / (quads / 2) % 2] = sum * by;
+		if (i % quads == 0) slot.scale = fromBits((exponent - top) << 23);
+	}
 }
 
 // The products of rows with a vector, as a lane has them.
@@ -146,32 +178,30 @@ template <class F, bool Tiles> struct Products {
 			int column = lane() / 4;
 			bool has = column / 2 == lane() % kTileGroups && mine < groups;
 			const uint4v *x = (has ? slots + mine : zeros)->halves[column % 2];
-			float by = mine < groups ? slots[mine].scale : 0;
+			float4v tail = 0; // of the group's slot
+			if (mine < groups) tail = *(const float4v *)&slots[mine].scale;
+			float by = tail[0];
 #pragma unroll
 			for (int part = 0; part < parts; part++) {
-				float c[2][4] = {}, totals[4] = {};
+				float c[2][4] = {};
 #pragma unroll
 				for (int j = part * each; j < (part + 1) * each; j++) {
 					uint4v four = x[j / 2];
 					u32 a[4] = {pairOf<F>(w[0], 2 * j), 0, pairOf<F>(w[0], 2 * j + 1), 0};
 					if constexpr (Rows == 2) a[1] = pairOf<F>(w[1], 2 * j), a[3] = pairOf<F>(w[1], 2 * j + 1);
 					multiplyTiles(c[j % 2], a, four[j % 2 * 2], four[j % 2 * 2 + 1]);
-					if constexpr (hasMin<F>) {
-						u32 ones[4] = {unitsOf(2 * j), 0, unitsOf(2 * j + 1), 0};
-						multiplyTiles(totals, ones, four[j % 2 * 2], four[j % 2 * 2 + 1]);
-					}
 				}
+				float total = (parts == 2 ? tail[1 + part] : tail[1] + tail[2]) * kCodeUnit<F>;
 #pragma unroll
 				for (int r = 0; r < Rows; r++) {
-					sums[r] += scales[r].scale[part] * by * (c[0][2 * r] + c[0][2 * r + 1] + c[1][2 * r] + c[1][2 * r + 1]);
-					if constexpr (hasMin<F>) sums[r] += scales[r].min[part] * by * (totals[0] + totals[1]);
+					float sum = (c[0][2 * r] + c[1][2 * r]) + (c[0][2 * r + 1] + c[1][2 * r + 1]);
+					if constexpr (F::kOffset > 0) sum = multiplyAdd(-F::kOffset, total, sum);
+					sums[r] = multiplyAdd(scales[r].scale[part] * by, sum, sums[r]);
+					if constexpr (hasMin<F>) sums[r] = multiplyAdd(scales[r].min[part] * by, total, sums[r]);
 				}
 			}
 		}
 	}
-
-	// unitsOf returns what the weights at places 2*p and 2*p+1 are read in units of.
-	static DEVICE_METHOD u32 unitsOf(int p) { return (0x3c00 + (bitOf<F>(p) << 10)) * 0x10001; }
 
 	// finish adds what lanes have, and returns the sum of row lane()/4 in lanes of number 0 of
 	// four, and that of the eighth after it in those of number 1.
@@ -180,6 +210,6 @@ template <class F, bool Tiles> struct Products {
 		for (int r = 0; r < 2; r++)
 #pragma unroll
 			for (int m = 1; m < kTileGroups; m *= 2) sums[r] += exchange(sums[r], m);
-		return (lane() % kTileGroups ? sums[1] : sums[0]) * (!kHalves && kSubnormal<F> ? kProducts : 1);
+		return (lane() % kTileGroups ? sums[1] : sums[0]) * (kHalves ? 1 / kCodeUnit<F> : kSubnormal<F> ? kProducts : 1);
 	}
 };

@@ -17,14 +17,14 @@ struct TokenArgs {
 	u32 layer;                    // the number of the first layer, counted from the first launch on, and from 1
 	int rest;                     // 0 if all weights fit into blocks' memory
 	int sums, own;                // where they begin in a block's memory, in bytes; before them is x, behind them weights
-	int count, width, ffnWidth, heads, group, splits, span; // group: heads on a KV head
+	int count, width, ffnWidth, heads, kvHeads, group, splits, span; // group: heads on a KV head
 	float eps, scale;             // of norms, and of queries
 };
 
 // The attention that a block computes first. It stands in shared memory, as the arguments
 // do, for functions that are not part of their callers.
 struct Place {
-	int head, split;
+	int head, kvHead, split;
 };
 
 DEVICE Place *thePlace() {
@@ -82,105 +82,110 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 	SHARED(float, sums, kTokenWarps);
 	const CacheRow &row = a.row;
 	u32 number = a.layer + layer, phase = number % 2;
-	int head = place.head, split = place.split, kvHeads = a.heads / a.group;
+	int head = place.head, kvHead = place.kvHead, split = place.split, kvHeads = a.kvHeads;
 	for (int item = block(); item < a.heads * a.splits; item += blocks()) {
-		if (item != block()) head = item % a.heads, split = item / a.heads;
-		int kvHead = head / a.group, begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
+		if (item != block()) head = item % a.heads, kvHead = head / a.group, split = item / a.heads;
+		int begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
 		Cache<K> keys(row, layer, 0, kvHead, kvHeads, D), values(row, layer, 1, kvHead, kvHeads, D);
-		constexpr int some = 2; // positions that a lane reads before it looks at one
-		int first = begin + thread() / lanes, i = thread() % lanes * 8;
+		// Positions that a lane reads ahead: what it takes to read them is longer than what it
+		// takes to use them.
+		constexpr int some = sizeof(typename K::Words) > 16 ? 2 : 4;
+		int first = begin + warp() * (kWarp / lanes), mine = lane() / lanes, i = lane() % lanes * 8; // first is the warp's
 		Octet<K> k[some], v[some];
-		auto load = [&]() INLINED {
-#pragma unroll
-			for (int n = 0; n < some; n++) {
-				int p = minimum(first + n * atOnce, end - 1);
-				k[n] = keys.octet(p, i), v[n] = values.octet(p, i);
-			}
+		auto load = [&](int n, int from) INLINED {
+			int p = minimum(from + mine, end - 1);
+			k[n] = keys.octet(p, i), v[n] = values.octet(p, i);
 		};
-		load(); // of the token's own position, for nothing
+#pragma unroll
+		for (int n = 0; n < some; n++) load(n, first + n * atOnce); // of the token's own position, for nothing
 		if (item != block()) computing(); // the head before has been used
 		int part = thread() / D, at = thread() % D, other = at ^ D / 2;
 		if (part == 0 || (part < 3 && end == row.pos + 1)) {
 			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
 			u32 seen = a.qkv.readOne(x + at), seenOther = a.qkv.readOne(x + other);
-			float mine = a.qkv.awaitOne(x + at, seen, phase), turns = a.qkv.awaitOne(x + other, seenOther, phase);
-			if (part < 2) mine = mine * cosine + (at < D / 2 ? -turns : turns) * sine;
-			if (part == 0) mine *= a.scale;
-			else mine = (part == 1 ? keys : values).store(row.pos, at, mine);
-			own[thread()] = mine;
+			float value = a.qkv.awaitOne(x + at, seen, phase), turns = a.qkv.awaitOne(x + other, seenOther, phase);
+			if (part < 2) value = value * cosine + (at < D / 2 ? -turns : turns) * sine;
+			if (part == 0) value *= a.scale;
+			else value = (part == 1 ? keys : values).store(row.pos, at, value);
+			own[thread()] = value;
 		}
 		computing();
-		float top = -kInfinity, sum = 0, acc[8] = {}, mine[8];
+		float top = -kInfinity, sum = 0, acc[8] = {}, query[8];
 #pragma unroll
-		for (int j = 0; j < 8; j++) mine[j] = own[i + j];
-		for (;;) {
-			float scores[some], next = top;
-			// That of the token is not in the cache yet.
-			auto isOwn = [&](int n) INLINED { return minimum(first + n * atOnce, end - 1) == row.pos; };
-			auto eight = [&](float (&to)[8], const Octet<K> &o, bool isOwn, const float *own) INLINED {
+		for (int j = 0; j < 8; j++) query[j] = own[i + j];
+		auto eight = [&](float (&to)[8], const Octet<K> &o, bool isOwn, const float *own) INLINED {
 #pragma unroll
-				for (int j = 0; j < 8; j++) to[j] = o.value(j);
-				if (isOwn)
+			for (int j = 0; j < 8; j++) to[j] = o.value(j);
+			if (isOwn)
 #pragma unroll
-					for (int j = 0; j < 8; j++) to[j] = own[i + j];
-			};
+				for (int j = 0; j < 8; j++) to[j] = own[i + j];
+		};
+#pragma unroll 1
+		for (; first < end; first += some * atOnce)
 #pragma unroll
-			for (int n = 0; n < some; n++) {
-				float key[8], s = 0;
-				eight(key, k[n], isOwn(n), own + D);
+			for (int n = 0; n < some; n += 2) {
+				int from = first + n * atOnce; // of two positions
+				if (from >= end) continue;
+				float scores[2], value[8], next = top;
+				// The token's own is not in the cache yet.
+				auto isOwn = [&](int j) INLINED { return minimum(from + j * atOnce + mine, end - 1) == row.pos; };
 #pragma unroll
-				for (int j = 0; j < 8; j++) s += key[j] * mine[j];
-				scores[n] = s;
+				for (int j = 0; j < 2; j++) {
+					float key[8];
+					eight(key, k[n + j], isOwn(j), own + D);
+					scores[j] = 0;
+#pragma unroll
+					for (int c = 0; c < 8; c++) scores[j] += key[c] * query[c];
+				}
+#pragma unroll
+				for (int j = 0; j < 2; j++) {
+#pragma unroll
+					for (int m = 1; m < lanes; m *= 2) scores[j] += exchange(scores[j], m);
+					if (from + j * atOnce + mine >= end) scores[j] = -kInfinity;
+					next = maximum(next, scores[j]);
+				}
+				float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
+				top = next;
+				sum *= factor;
+#pragma unroll
+				for (int c = 0; c < 8; c++) acc[c] *= factor;
+#pragma unroll
+				for (int j = 0; j < 2; j++) {
+					float e = exponential(scores[j] - origin);
+					sum += e;
+					eight(value, v[n + j], isOwn(j), own + 2 * D);
+#pragma unroll
+					for (int c = 0; c < 8; c++) acc[c] += e * value[c];
+				}
+				if (from + some * atOnce < end) load(n, from + some * atOnce), load(n + 1, from + (some + 1) * atOnce);
 			}
+		// The block's largest score, and then what positions have relative to that.
+		float most = top;
 #pragma unroll
-			for (int n = 0; n < some; n++) {
+		for (int m = lanes; m < kWarp; m *= 2) most = maximum(most, exchange(most, m));
+		if (lane() == 0) tops[warp()] = most;
+		computing();
 #pragma unroll
-				for (int m = 1; m < lanes; m *= 2) scores[n] += exchange(scores[n], m);
-				if (first + n * atOnce >= end) scores[n] = -kInfinity;
-				next = maximum(next, scores[n]);
-			}
-			float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
-			top = next;
-			sum *= factor;
+		for (int w = 0; w < kTokenWarps; w++) most = maximum(most, tops[w]);
+		float factor = exponential(top - most); // 0 of lanes that had no positions
+		sum *= factor;
 #pragma unroll
-			for (int j = 0; j < 8; j++) acc[j] *= factor;
-#pragma unroll
-			for (int n = 0; n < some; n++) {
-				float e = exponential(scores[n] - origin), value[8];
-				sum += e;
-				eight(value, v[n], isOwn(n), own + 2 * D);
-#pragma unroll
-				for (int j = 0; j < 8; j++) acc[j] += e * value[j];
-			}
-			first += some * atOnce;
-			if (first - thread() / lanes >= end) break;
-			load();
-		}
+		for (int j = 0; j < 8; j++) acc[j] *= factor;
 #pragma unroll
 		for (int m = lanes; m < kWarp; m *= 2) {
-			float other = exchange(top, m), next = maximum(top, other), origin = next == -kInfinity ? 0 : next;
-			float factor = exponential(top - origin);
-			top = next;
-			sum *= factor;
 			sum += exchange(sum, m);
 #pragma unroll
-			for (int j = 0; j < 8; j++) acc[j] *= factor, acc[j] += exchange(acc[j], m);
+			for (int j = 0; j < 8; j++) acc[j] += exchange(acc[j], m);
 		}
 		if (lane() < lanes)
 #pragma unroll
 			for (int j = 0; j < 8; j++) outs[warp() * D + i + j] = acc[j];
-		if (lane() == 0) tops[warp()] = top, sums[warp()] = sum;
+		if (lane() == 0) sums[warp()] = sum;
 		computing();
 		if (thread() >= D) continue;
-		float most = tops[0], all = 0, out = 0;
+		float all = 0, out = 0;
 #pragma unroll
-		for (int w = 1; w < kTokenWarps; w++) most = maximum(most, tops[w]);
-#pragma unroll
-		for (int w = 0; w < kTokenWarps; w++) {
-			float factor = exponential(tops[w] - most); // 0 of a warp that had no positions
-			all += sums[w] * factor;
-			out += outs[w * D + thread()] * factor;
-		}
+		for (int w = 0; w < kTokenWarps; w++) all += sums[w], out += outs[w * D + thread()];
 		int to = head * a.splits + split;
 		if (split > 0) {
 			a.parts.publish(to * D + thread(), out, number);
@@ -192,28 +197,37 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 	}
 }
 
-// awaited brings a vector, times a factor and, if there is one, a norm's weights, into the
-// block's memory. It returns the sum of the squares of what a thread has brought.
-template <bool Tiles, bool Normed> FUNCTION float awaited(const u32 *vector, int quads, u32 phase, int format, const float4v *norm) {
+// The sums of squares of a vector, of so many numbers each: what a warp brings at a time.
+constexpr int kSquares = 4 * kWarp, kMostSquares = 64;
+DEVICE float *squares() {
+	SHARED(float, all, kMostSquares);
+	return all;
+}
+
+// awaited brings a vector, times a norm's weights if there are any, into the block's memory,
+// and sums of squares of a normed one. All warps share it; but if slice is not 0, each brings
+// so many quads for itself.
+template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int quads, u32 phase, int format, const float4v *norm, int slice) {
 	constexpr int together = Normed ? 2 : 6;
-	Form form = formFor(format);
-	float square = 0;
+	Form<Tiles> form = formFor<Tiles>(format);
+	int first = slice ? warp() * slice + lane() : thread(), end = slice ? minimum(quads, (warp() + 1) * slice) : quads;
 	// A norm's weights may come from the GPU's memory.
 	auto ahead = [&](int i) INLINED { return Normed ? norm[i] : float4v(1); };
-	awaitAll<kTokenThreads, together>({(u32 *)vector}, quads, phase, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
-		if (Normed) square += v[0] * v[0] + v[1] * v[1] + v[2] * v[2] + v[3] * v[3];
-		store<Tiles>(slots(), i, there, v * weights * form.factor, form.places);
+	awaitAll<together>({(u32 *)vector}, first, end, slice ? kWarp : kTokenThreads, phase, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
+		if (Normed) {
+			float square = warpSum(v[0] * v[0] + v[1] * v[1] + (v[2] * v[2] + v[3] * v[3]));
+			if (lane() == 0) squares()[i / kWarp] = square;
+		}
+		store(slots(), i, there, v * weights, form);
 	});
-	return square;
 }
 
 template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
-	SHARED(float, squares, kTokenWarps);
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest);
 	u8 *memory = (u8 *)blockMemory();
 	float *sums = (float *)(memory + a.sums);
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
-	if (thread() == 0) *thePlace() = {block() % a.heads, block() / a.heads}, *theArgs() = a;
+	if (thread() == 0) *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads}, *theArgs() = a;
 	const float *rope = a.rope + (u64)a.row.pos * D + thread() % (D / 2);
 	float cosine = rope[0], sine = rope[D / 2];
 	float inverseWidth = 1.0f / a.width;
@@ -228,8 +242,8 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	}
 	auto normScale = [&]() INLINED {
 		float sum = 0;
-#pragma unroll
-		for (int w = 0; w < kTokenWarps; w++) sum += squares[w];
+#pragma unroll 4
+		for (int i = 0; i < a.width; i += kSquares) sum += squares()[i / kSquares];
 		return rsqrt(sum * inverseWidth + a.eps);
 	};
 
@@ -250,22 +264,27 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 
 			// The hidden state, times the norm's weights, and the sum of its squares, or what
 			// attention or SwiGLU made. What the norm divides by, the results of products are
-			// divided by.
-			if (rows == 0) {
-			} else if (normed) {
-				float square = awaited<Tiles, true>(ofQKV ? a.before.w : a.between.w, a.width / 4, phase, p.format,
-					(const float4v *)(ofQKV ? l.attnNorm : l.ffnNorm));
-				square = warpSum(square);
-				if (lane() == 0) squares[warp()] = square;
-			} else {
-				bool attn = m == kOutputMatrix;
-				awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, (attn ? a.heads * D : a.ffnWidth) / 4, phase, p.format, 0);
-			}
+			// divided by. If each warp multiplies other columns, it waits for those only, once the
+			// weights are there; else all wait for all of them before. (Two turns, as functions
+			// have one call site each.)
+			int slice = p.items == p.parts && p.items <= kTokenWarps ? p.length * kTileGroups * (kGroup / 4) : 0;
 			float bias = p.bias && thread() < rows ? p.bias[thread()] : 0;
-
-			// The weights of all of Q, K and V are there at the same time, and used.
-			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
-			else computing();
+#pragma unroll 1
+			for (int shared = 1; shared >= 0; shared--) {
+				if (rows == 0 || (slice == 0) != shared) {
+				} else if (normed) {
+					awaited<Tiles, true>(ofQKV ? a.before.w : a.between.w, a.width / 4, phase, p.format,
+						(const float4v *)(ofQKV ? l.attnNorm : l.ffnNorm), slice);
+				} else {
+					bool attn = m == kOutputMatrix;
+					awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, (attn ? a.heads * D : a.ffnWidth) / 4, phase, p.format, 0, slice);
+				}
+				if (!shared) continue;
+				// The weights of all of Q, K and V are there at the same time, and used.
+				if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
+				else computing();
+			}
+			warpBarrier();
 			if (warp() < p.items) products<Tiles>(layer, m, a.sums);
 			if (!ofQKV || next == kOutputMatrix) arriveAt<kAllThreads>(kUsed);
 			computing();
