@@ -40,15 +40,19 @@ func (s *Stage) Pin(logits []float32) {
 	if 4*len(logits) < ownPages {
 		return
 	}
-	first := unsafe.SliceData(logits)
-	err := s.dev.do(func() error {
-		at, err := s.dev.ctx.HostRegister(bytesOf(logits))
-		if err == nil {
-			s.reached[addressOf(first)] = at
+	first, known := unsafe.SliceData(logits), false
+	err := s.dev.do(func() (err error) {
+		at := addressOf(first)
+		if _, known = s.reached[at]; known {
+			return nil
+		}
+		s.reached[at], err = s.dev.ctx.HostRegister(bytesOf(logits))
+		if err != nil {
+			delete(s.reached, at)
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil || known {
 		return
 	}
 	// Until the finalizer has given it up, the memory is not used for anything else.

@@ -44,7 +44,8 @@ func TestPin(t *testing.T) {
 	func() {
 		pinned, small := make([]float32, rows), make([]float32, 100)
 		s.Pin(pinned)
-		s.Pin(small) // not worth it
+		s.Pin(pinned) // which it knows
+		s.Pin(small)  // not worth it
 		registered(1)
 		for pos := range 3 {
 			token(copied, pos)

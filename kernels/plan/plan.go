@@ -161,7 +161,7 @@ func (b *Batch) Choose() {
 
 // A Pinner is a stage that writes logits faster to memory that it knows.
 type Pinner interface {
-	// Pin makes new memory known, the whole of what make returned, if that helps.
+	// Pin makes memory known, the whole of what make returned, if that helps.
 	Pin(logits []float32)
 }
 
