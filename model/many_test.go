@@ -11,10 +11,13 @@ import (
 // recorder notes the batches that a stage is to compute, and computes nothing.
 type recorder struct {
 	plan.Stage
-	apart bool
-	many  []bool
-	spans [][]int // rows of the spans of each batch
+	apart  bool
+	many   []bool
+	spans  [][]int // rows of the spans of each batch
+	pinned []int   // numbers of each piece of memory that it was told
 }
+
+func (r *recorder) Pin(logits []float32) { r.pinned = append(r.pinned, len(logits)) }
 
 func (r *recorder) Apart() bool { return r.apart }
 
@@ -58,4 +61,35 @@ func TestMany(t *testing.T) {
 		}
 		m.stages[0] = r.Stage
 	}
+}
+
+// TestPinned checks of which memory for logits a stage is told: that of a sequence by itself,
+// when it is new, but not of a whole prompt.
+func TestPinned(t *testing.T) {
+	ids := text(t, 60)
+	m := tiny(t, Options{Tier: "go", Context: 128, MaxRows: 48})
+	r := &recorder{Stage: m.stages[0]}
+	m.stages[0] = r
+	forward := func(seqs ...Seq) []Seq {
+		t.Helper()
+		if err := m.Forward(context.Background(), seqs); err != nil {
+			t.Fatal(err)
+		}
+		return seqs
+	}
+	kv, other := newKV(t, m, 128), newKV(t, m, 128)
+	next := func(kv *KV, want Want, n int, logits []float32) Seq {
+		return Seq{KV: kv, Tokens: ids[:n], Want: want, Logits: logits}
+	}
+	s := forward(next(kv, WantLast, 5, nil))
+	s = forward(next(kv, WantLast, 1, s[0].Logits)) // the same memory
+	s = forward(next(kv, WantAll, pinnedRows, s[0].Logits))
+	forward(next(kv, WantAll, 3, s[0].Logits)) // a part of it
+	forward(next(kv, WantAll, pinnedRows+1, nil))
+	forward(next(kv, WantNone, 1, nil))
+	forward(next(kv, WantLast, 1, nil), next(other, WantLast, 1, nil))
+	if want := []int{m.Vocab, pinnedRows * m.Vocab}; !slices.Equal(r.pinned, want) {
+		t.Errorf("told of %d numbers, want %d", r.pinned, want)
+	}
+	m.stages[0] = r.Stage
 }

@@ -20,7 +20,7 @@ type pass struct {
 	depth          int        // positions of the longest sequence
 	many           bool       // rows are multiplied in float16
 	outputs, spans driver.Ptr // numbers of rows, cacheRows
-	first          cacheRow
+	first          cacheRow   // the first of them
 	err            error
 }
 
@@ -94,9 +94,10 @@ func (p *pass) begin(b *plan.Batch) {
 	for i, o := range b.Outputs {
 		outputs[i] = int32(o)
 	}
-	// One row is read where it is: that takes less than starting a copy and waiting for it.
+	// A launch of all blocks has its row as an argument. What else is read once is read where
+	// it is, which takes less than starting a copy and waiting for it.
 	p.spans, p.first = p.staging.at, spans[0]
-	if n > 1 {
+	if !p.inOneLaunch() {
 		p.spans = p.batch
 		p.copyIn(p.batch, p.staging.bytes[:n*int(batchBytes)])
 	}

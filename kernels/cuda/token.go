@@ -29,7 +29,7 @@ const (
 	tokenThreads = 512
 	tokenWarps   = tokenThreads/warpLen - 1 // that compute
 	tokenStatic  = 16 << 10                 // bytes of a block's memory that the kernels have of their own
-	tokenWidth   = 8192                     // numbers of a hidden state, at most
+	tokenWidth   = 8192                     // numbers of a hidden state, at most: see kMostSquares
 )
 
 // The capability from which on GPUs have what the kernels need. Those from tensorCapability

@@ -56,7 +56,7 @@ func TestToken(t *testing.T) {
 				want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, typ, batches)
 				sms := 4
 				if p.Heads == 2 {
-					sms = 12 // as many as the emulator runs at a time: six spans
+					sms = 12 // six spans
 				}
 				s := tokenStage(t, tokenGPU(t, tensorCapability, sms), p)
 				bar := map[quant.Type]float64{quant.F32: 5e-6, quant.F16: 2e-4, quant.Q8_0: 4e-3}[typ]

@@ -20,5 +20,5 @@ func Version() (string, error) { return "", ErrNone }
 // Devices lists the GPUs. Without any, the error says why.
 func Devices() ([]plan.DeviceInfo, error) { return nil, ErrNone }
 
-// Open makes a GPU ready for work by the calling thread.
+// Open makes a GPU ready for work.
 func Open(int) (Context, error) { return nil, ErrNone }
