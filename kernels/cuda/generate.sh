@@ -18,12 +18,14 @@ compile common
 compile ceilings -DCEILINGS
 for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
 	compile $type -DTYPE=$type
+	compile_for sm_80 ptx70 batch_$type -DBATCH -DTYPE=$type src/kernels.cu
 done
 compile_for sm_80 ptx70 tensor -DTENSOR src/kernels.cu
 for head in 64 128; do
 	for cache in F32 F16 Q8_0; do
 		compile_for sm_70 ptx60 plainToken${head}_$cache -DPLAIN_TOKEN -DHEAD=$head -DCACHE=$cache src/kernels.cu
 		compile_for sm_80 ptx70 token${head}_$cache -DTOKEN -DHEAD=$head -DCACHE=$cache src/kernels.cu
+		compile_for sm_80 ptx70 rows${head}_$cache -DROWS -DHEAD=$head -DCACHE=$cache src/kernels.cu
 		compile_for sm_80 ptx70 flash${head}_$cache -DFLASH -DHEAD=$head -DCACHE=$cache src/kernels.cu
 	done
 done

@@ -128,6 +128,10 @@ func (d *Device) stageBytes(p plan.Plan, o plan.Options) int64 {
 	if d.hasToken(p) {
 		n += d.tokenSize(p)
 	}
+	if d.hasBatch(p, o) {
+		slots, scales, products := batchSizes(p, o, d.batchParts(p))
+		n += aligned(slots) + aligned(scales) + aligned(products)
+	}
 	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
 }
 

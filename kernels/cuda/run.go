@@ -20,7 +20,7 @@ type pass struct {
 	depth          int        // positions of the longest sequence
 	many           bool       // rows are multiplied in float16
 	outputs, spans driver.Ptr // numbers of rows, cacheRows
-	first          cacheRow   // the first of them
+	read           []cacheRow // those as the host has them
 	err            error
 }
 
@@ -28,8 +28,10 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	p := &pass{Stage: s, rows: rows, kv: kv, many: b.Many && s.Apart()}
 	p.opens()
 	p.begin(b)
-	if p.inOneLaunch() {
-		p.tokenBlocks()
+	if p.inLaunches() {
+		for i := range p.rows {
+			p.tokenBlocks(i)
+		}
 	} else {
 		p.eachBlock(ctx)
 	}
@@ -60,16 +62,23 @@ func (p *pass) ofCache(kernel string, capability, bytes int) string {
 
 // eachBlock runs one transformer block after the other.
 func (p *pass) eachBlock(ctx context.Context) {
+	switch {
+	case p.many:
+		p.eachLayer(ctx, p.tensorBlock)
+	case p.slots != 0:
+		p.fewRows(ctx)
+	default:
+		p.eachLayer(ctx, p.exactBlock)
+	}
+}
+
+func (p *pass) eachLayer(ctx context.Context, run func(i int)) {
 	for i := range p.layers {
 		if p.err == nil {
 			p.err = context.Cause(ctx)
 		}
 		p.enters(i)
-		if p.many {
-			p.tensorBlock(i)
-		} else {
-			p.exactBlock(i)
-		}
+		run(i)
 	}
 }
 
@@ -94,10 +103,10 @@ func (p *pass) begin(b *plan.Batch) {
 	for i, o := range b.Outputs {
 		outputs[i] = int32(o)
 	}
-	// A launch of all blocks has its row as an argument. What else is read once is read where
+	// Launches of all blocks have their rows as arguments. What else is read once is read where
 	// it is, which takes less than starting a copy and waiting for it.
-	p.spans, p.first = p.staging.at, spans[0]
-	if !p.inOneLaunch() {
+	p.spans, p.read = p.staging.at, spans
+	if !p.inLaunches() {
 		p.spans = p.batch
 		p.copyIn(p.batch, p.staging.bytes[:n*int(batchBytes)])
 	}
@@ -304,13 +313,23 @@ func (p *pass) best(to []int32) {
 	}
 }
 
+// logitsTo computes n rows of logits, of those rows of the hidden states whose numbers stand
+// at rows.
+func (p *pass) logitsTo(rows, y driver.Ptr, n int) {
+	if p.slots != 0 && !p.many {
+		p.batchLogits(rows, y, n)
+		return
+	}
+	p.normalise(p.headNorm, rows, n)
+	p.starts(plan.OpHead)
+	p.multiply(&p.head, p.norm, p.Width, y, p.Vocab, n, false)
+}
+
 // logitsOf computes the wanted logits, as many rows at a time as there is room for, and
 // copies them or the most likely tokens out.
 func (p *pass) logitsOf(b *plan.Batch) {
 	for first := 0; first < len(b.Outputs) && p.err == nil; {
 		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
-		p.normalise(p.headNorm, p.outputs+driver.Ptr(4*first), n)
-		p.starts(plan.OpHead)
 		out := b.Logits[first*p.Vocab:][:n*p.Vocab]
 		reached := p.reach(out)
 		direct := n == 1 && b.Best == nil && reached != 0
@@ -318,7 +337,7 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		if direct {
 			y = reached
 		}
-		p.multiply(&p.head, p.norm, p.Width, y, p.Vocab, n, false)
+		p.logitsTo(p.outputs+driver.Ptr(4*first), y, n)
 		p.starts(plan.OpOther)
 		switch {
 		case b.Best != nil:

@@ -31,6 +31,7 @@ type Stage struct {
 	logits, rope                    driver.Ptr
 	halves                          halves
 	token                           token
+	slots, scales, products         driver.Ptr             // of few rows: see batch.go
 	batch                           driver.Ptr             // as staging
 	staging                         hostMemory             // rows, tokens and outputs of a batch
 	pinned                          hostMemory             // a row of logits, if there is a head
@@ -174,6 +175,11 @@ func (s *Stage) load() (err error) {
 	}
 	if err := s.loadToken(); err != nil {
 		return err
+	}
+	if s.dev.hasBatch(s.Plan, s.options) {
+		if err := s.allocBatch(); err != nil {
+			return err
+		}
 	}
 	// What the driver would else compile when the first prompt comes.
 	p := &pass{Stage: s, kv: s.options.KV}

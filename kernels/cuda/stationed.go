@@ -154,6 +154,16 @@ func (t *tokenLayer) products() [4][]*weightsArgs {
 	return [4][]*weightsArgs{qkv, {&t.o}, {&t.gateUp}, {&t.down}}
 }
 
+// codes returns the bytes of a layer's weights, without their scales.
+func (t *tokenLayer) codes() (n int) {
+	for _, all := range t.products() {
+		for _, w := range all {
+			n += int(w.bytes[0]) * int(w.w.rows)
+		}
+	}
+	return n
+}
+
 // station gives each product a place in a block's memory, the same one in all layers: the
 // weights of a layer come when those of the same product in the layer before have been
 // used. If there is too little memory for all, each product has a part of its weights there.

@@ -107,7 +107,13 @@ func TestTokenPhase(t *testing.T) {
 // tokenStage is a stage with so few positions a multiprocessor that tests have more than one.
 func tokenStage(t *testing.T, dev *Device, p plan.Plan) *Stage {
 	t.Helper()
-	s, err := load(p, dev, plan.Options{MaxRows: 64, MaxCtx: 200, Exact: true})
+	return tokenStageFor(t, dev, p, plan.Options{MaxRows: 64, MaxCtx: 200, Exact: true})
+}
+
+// tokenStageFor returns one for other options.
+func tokenStageFor(t *testing.T, dev *Device, p plan.Plan, o plan.Options) *Stage {
+	t.Helper()
+	s, err := load(p, dev, o)
 	if err != nil {
 		t.Fatal(err)
 	}

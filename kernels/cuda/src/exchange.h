@@ -12,10 +12,7 @@
 struct Vector {
 	u32 *w; // a multiple of 16 bytes
 
-	DEVICE_METHOD void publish(int i, float v, u32 phase) const {
-		u32 bits = bitsOf(v);
-		storeNumber(w + i, ((bits + (bits >> 1 & 1)) & -2) | phase); // ties to even
-	}
+	DEVICE_METHOD void publish(int i, float v, u32 phase) const { storeNumber(w + i, bitsOf(rounded(v)) | phase); }
 
 	// read returns numbers 4*i to 4*i+3, and arrived whether all are of that phase.
 	DEVICE_METHOD uint4v read(int i) const { return loadNumbers((const uint4v *)w + i); }

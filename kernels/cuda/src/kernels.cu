@@ -17,6 +17,12 @@ TOKEN_KERNEL(HEAD, CACHE)
 #elif defined(PLAIN_TOKEN)
 #include "token.h"
 PLAIN_TOKEN_KERNEL(HEAD, CACHE)
+#elif defined(ROWS)
+#include "rows.h"
+ROWS_KERNELS(HEAD, CACHE)
+#elif defined(BATCH)
+#include "batch.h"
+BATCH_KERNELS(TYPE)
 #elif defined(TYPE)
 #include "expand.h"
 #include "matmul.h"
@@ -26,15 +32,19 @@ MATRIX_KERNELS(TYPE)
 #include "attention.h"
 #include "vector.h"
 #ifdef EMULATOR
+#include "batch.h"
 #include "ceilings.h"
 #include "expand.h"
 #include "flash.h"
+#include "rows.h"
 #include "tensor.h"
 #include "token.h"
 HEADS_AND_CACHES(FLASH_KERNEL)
 HEADS_AND_CACHES(TOKEN_KERNEL)
 HEADS_AND_CACHES(PLAIN_TOKEN_KERNEL)
+HEADS_AND_CACHES(ROWS_KERNELS)
 FORMATS(EXPAND_KERNEL)
 FORMATS(MATRIX_KERNELS)
+FORMATS(BATCH_KERNELS)
 #endif
 #endif

@@ -242,6 +242,12 @@ DEVICE u32 bitsOf(float f) {
 	return b;
 }
 
+// rounded returns the nearest number of 23 bits, ties to even.
+DEVICE float rounded(float v) {
+	u32 bits = bitsOf(v);
+	return fromBits((bits + (bits >> 1 & 1)) & -2);
+}
+
 // halves returns two float16 numbers in a word, the first in the lower half.
 #if !defined(EMULATOR) && __CUDA_ARCH__ >= 800
 DEVICE u32 halves(float a, float b) {

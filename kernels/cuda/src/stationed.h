@@ -3,6 +3,7 @@
 // into its shared memory long before they are wanted: one warp does nothing but bring them.
 #pragma once
 #include "exchange.h"
+#include "span.h"
 #include "tiles.h"
 
 // The formats by number, in the order of FORMATS.
@@ -35,16 +36,6 @@ struct TokenLayer {
 	Weights matrices[kMatrices];
 	int pieces, unused[3];           // of the first
 };
-
-constexpr int kTokenWarps = 15; // that compute
-constexpr int kTokenThreads = kTokenWarps * kWarp;
-constexpr int kAllThreads = kTokenThreads + kWarp; // with those of the warp that brings weights
-
-// The barriers: of those that compute; of all, where the weights of the next product are
-// there, for which the warp that brings them does not wait; and where a product's have been
-// used, for which the others do not wait.
-enum Barrier { kComputing, kThere, kUsed };
-DEVICE void computing() { barrierOf<kTokenThreads>(kComputing); }
 
 // The pairs of a matrix that a block has.
 struct Share {

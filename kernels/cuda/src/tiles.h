@@ -102,6 +102,23 @@ template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad) {
 	}
 }
 
+// The squares of a vector that is normed are added so many numbers at a time, and there are at
+// most so many sums.
+constexpr int kSquares = 4 * kWarp, kMostSquares = 64;
+
+DEVICE float squareOf(float4v v) { return multiplyAdd(v[0], v[0], v[1] * v[1]) + multiplyAdd(v[2], v[2], v[3] * v[3]); }
+
+// normScale is what an RMSNorm multiplies with.
+DEVICE float normScale(const float *squares, int width, float inverseWidth, float eps) {
+	float sum = 0;
+#pragma unroll 4
+	for (int i = 0; i < width; i += kSquares) sum += squares[i / kSquares];
+	return rsqrt(multiplyAdd(sum, inverseWidth, eps));
+}
+
+// gatedBy is silu(gate)*up.
+DEVICE float gatedBy(float gate, float up) { return divide(gate, 1 + exponential(-gate)) * up; }
+
 // store brings values 4*i to 4*i+3 of a vector into slots. All lanes of a warp call it, with
 // values that follow each other; those past the end of the vector have zeros.
 DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<false> &form) {
@@ -157,6 +174,15 @@ DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<true> &f
 	}
 }
 
+// addGroup adds to a sum what the units have made of a half of a group, or of all of it, of a
+// row of weights, where tail is the end of the group's slot.
+template <class F> DEVICE void addGroup(float &to, const Scale &s, int half, const float4v &tail, float sum) {
+	float total = (oneScale<F> ? tail[1] + tail[2] : tail[1 + half]) * kCodeUnit<F>;
+	if constexpr (F::kOffset > 0) sum = multiplyAdd(-F::kOffset, total, sum);
+	to = multiplyAdd(s.scale[half] * tail[0], sum, to);
+	if constexpr (hasMin<F>) to = multiplyAdd(s.min[half] * tail[0], total, to);
+}
+
 // The products of rows with a vector, as a lane has them.
 template <class F, bool Tiles> struct Products {
 	static constexpr bool kHalves = Tiles && kInHalves<F>;
@@ -180,7 +206,6 @@ template <class F, bool Tiles> struct Products {
 			const uint4v *x = (has ? slots + mine : zeros)->halves[column % 2];
 			float4v tail = 0; // of the group's slot
 			if (mine < groups) tail = *(const float4v *)&slots[mine].scale;
-			float by = tail[0];
 #pragma unroll
 			for (int part = 0; part < parts; part++) {
 				float c[2][4] = {};
@@ -191,14 +216,9 @@ template <class F, bool Tiles> struct Products {
 					if constexpr (Rows == 2) a[1] = pairOf<F>(w[1], 2 * j), a[3] = pairOf<F>(w[1], 2 * j + 1);
 					multiplyTiles(c[j % 2], a, four[j % 2 * 2], four[j % 2 * 2 + 1]);
 				}
-				float total = (parts == 2 ? tail[1 + part] : tail[1] + tail[2]) * kCodeUnit<F>;
 #pragma unroll
-				for (int r = 0; r < Rows; r++) {
-					float sum = (c[0][2 * r] + c[1][2 * r]) + (c[0][2 * r + 1] + c[1][2 * r + 1]);
-					if constexpr (F::kOffset > 0) sum = multiplyAdd(-F::kOffset, total, sum);
-					sums[r] = multiplyAdd(scales[r].scale[part] * by, sum, sums[r]);
-					if constexpr (hasMin<F>) sums[r] = multiplyAdd(scales[r].min[part] * by, total, sums[r]);
-				}
+				for (int r = 0; r < Rows; r++)
+					addGroup<F>(sums[r], scales[r], part, tail, (c[0][2 * r] + c[1][2 * r]) + (c[0][2 * r + 1] + c[1][2 * r + 1]));
 			}
 		}
 	}

@@ -3,7 +3,7 @@
 // come ahead (stationed.h).
 #pragma once
 #include "exchange.h"
-#include "reduce.h"
+#include "span.h"
 #include "stationed.h"
 
 struct TokenArgs {
@@ -36,12 +36,6 @@ DEVICE TokenArgs *theArgs() {
 	return one;
 }
 
-// What a span of positions makes of a value of a head: the largest score, the sum of the
-// exponentials, from that on, and the sum of values weighted with those.
-struct Span {
-	float top, sum, out;
-};
-
 // merged returns value thread() of a head whose first span is mine and whose others are
 // published, from part number first on.
 template <int D> DEVICE float merged(Words parts, Words softmax, int first, int splits, Span mine, u32 number) {
@@ -60,8 +54,7 @@ template <int D> DEVICE float merged(Words parts, Words softmax, int first, int 
 			if (s + j >= splits) continue;
 			float2v other = softmax.await(first + s + j, scale[j], number);
 			float value = valueOf(parts.await(((first + s + j) * D + thread()) / 2, out[j], number), thread());
-			float top = maximum(mine.top, other[0]), before = exponential(mine.top - top), factor = exponential(other[0] - top);
-			mine = {top, mine.sum * before + other[1] * factor, mine.out * before + value * factor};
+			mine = joined(mine, {other[0], other[1], value});
 		}
 	}
 	return divide(mine.out, mine.sum);
@@ -70,16 +63,10 @@ template <int D> DEVICE float merged(Words parts, Words softmax, int first, int 
 // tokenAttention computes the heads over spans of positions, a block one head over one
 // span; that of a head's first span merges what the others make. Blocks that see the
 // token's own position store its key and value: those that share a KV head write the same.
-// As many lanes as have 8 values each take a position, with a softmax of their own; all are
-// merged in the end.
 template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, float sine) {
 	const TokenArgs &a = *theArgs();
 	const Place &place = *thePlace();
-	constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
 	SHARED(float, own, 3 * D); // query, key and value of the token
-	SHARED(float, outs, kTokenWarps * D);
-	SHARED(float, tops, kTokenWarps);
-	SHARED(float, sums, kTokenWarps);
 	const CacheRow &row = a.row;
 	u32 number = a.layer + layer, phase = number % 2;
 	int head = place.head, kvHead = place.kvHead, split = place.split, kvHeads = a.kvHeads;
@@ -87,118 +74,32 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 		if (item != block()) head = item % a.heads, kvHead = head / a.group, split = item / a.heads;
 		int begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
 		Cache<K> keys(row, layer, 0, kvHead, kvHeads, D), values(row, layer, 1, kvHead, kvHeads, D);
-		// Positions that a lane reads ahead: what it takes to read them is longer than what it
-		// takes to use them.
-		constexpr int some = sizeof(typename K::Words) > 16 ? 2 : 4;
-		int first = begin + warp() * (kWarp / lanes), mine = lane() / lanes, i = lane() % lanes * 8; // first is the warp's
-		Octet<K> k[some], v[some];
-		auto load = [&](int n, int from) INLINED {
-			int p = minimum(from + mine, end - 1);
-			k[n] = keys.octet(p, i), v[n] = values.octet(p, i);
-		};
-#pragma unroll
-		for (int n = 0; n < some; n++) load(n, first + n * atOnce); // of the token's own position, for nothing
+		Positions<K, D, 4> positions(keys, values, begin, end); // the token's own is read for nothing
 		if (item != block()) computing(); // the head before has been used
 		int part = thread() / D, at = thread() % D, other = at ^ D / 2;
 		if (part == 0 || (part < 3 && end == row.pos + 1)) {
 			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
 			u32 seen = a.qkv.readOne(x + at), seenOther = a.qkv.readOne(x + other);
 			float value = a.qkv.awaitOne(x + at, seen, phase), turns = a.qkv.awaitOne(x + other, seenOther, phase);
-			if (part < 2) value = value * cosine + (at < D / 2 ? -turns : turns) * sine;
+			if (part < 2) value = turned(value, at < D / 2 ? -turns : turns, cosine, sine);
 			if (part == 0) value *= a.scale;
 			else value = (part == 1 ? keys : values).store(row.pos, at, value);
 			own[thread()] = value;
 		}
 		computing();
-		float top = -kInfinity, sum = 0, acc[8] = {}, query[8];
-#pragma unroll
-		for (int j = 0; j < 8; j++) query[j] = own[i + j];
-		auto eight = [&](float (&to)[8], const Octet<K> &o, bool isOwn, const float *own) INLINED {
-#pragma unroll
-			for (int j = 0; j < 8; j++) to[j] = o.value(j);
-			if (isOwn)
-#pragma unroll
-				for (int j = 0; j < 8; j++) to[j] = own[i + j];
-		};
-#pragma unroll 1
-		for (; first < end; first += some * atOnce)
-#pragma unroll
-			for (int n = 0; n < some; n += 2) {
-				int from = first + n * atOnce; // of two positions
-				if (from >= end) continue;
-				float scores[2], value[8], next = top;
-				// The token's own is not in the cache yet.
-				auto isOwn = [&](int j) INLINED { return minimum(from + j * atOnce + mine, end - 1) == row.pos; };
-#pragma unroll
-				for (int j = 0; j < 2; j++) {
-					float key[8];
-					eight(key, k[n + j], isOwn(j), own + D);
-					scores[j] = 0;
-#pragma unroll
-					for (int c = 0; c < 8; c++) scores[j] += key[c] * query[c];
-				}
-#pragma unroll
-				for (int j = 0; j < 2; j++) {
-#pragma unroll
-					for (int m = 1; m < lanes; m *= 2) scores[j] += exchange(scores[j], m);
-					if (from + j * atOnce + mine >= end) scores[j] = -kInfinity;
-					next = maximum(next, scores[j]);
-				}
-				float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
-				top = next;
-				sum *= factor;
-#pragma unroll
-				for (int c = 0; c < 8; c++) acc[c] *= factor;
-#pragma unroll
-				for (int j = 0; j < 2; j++) {
-					float e = exponential(scores[j] - origin);
-					sum += e;
-					eight(value, v[n + j], isOwn(j), own + 2 * D);
-#pragma unroll
-					for (int c = 0; c < 8; c++) acc[c] += e * value[c];
-				}
-				if (from + some * atOnce < end) load(n, from + some * atOnce), load(n + 1, from + (some + 1) * atOnce);
-			}
-		// The block's largest score, and then what positions have relative to that.
-		float most = top;
-#pragma unroll
-		for (int m = lanes; m < kWarp; m *= 2) most = maximum(most, exchange(most, m));
-		if (lane() == 0) tops[warp()] = most;
-		computing();
-#pragma unroll
-		for (int w = 0; w < kTokenWarps; w++) most = maximum(most, tops[w]);
-		float factor = exponential(top - most); // 0 of lanes that had no positions
-		sum *= factor;
-#pragma unroll
-		for (int j = 0; j < 8; j++) acc[j] *= factor;
-#pragma unroll
-		for (int m = lanes; m < kWarp; m *= 2) {
-			sum += exchange(sum, m);
-#pragma unroll
-			for (int j = 0; j < 8; j++) acc[j] += exchange(acc[j], m);
-		}
-		if (lane() < lanes)
-#pragma unroll
-			for (int j = 0; j < 8; j++) outs[warp() * D + i + j] = acc[j];
-		if (lane() == 0) sums[warp()] = sum;
-		computing();
+		Span span = positions.template attend<true>(own, row.pos);
 		if (thread() >= D) continue;
-		float all = 0, out = 0;
-#pragma unroll
-		for (int w = 0; w < kTokenWarps; w++) all += sums[w], out += outs[w * D + thread()];
 		int to = head * a.splits + split;
 		if (split > 0) {
-			a.parts.publish(to * D + thread(), out, number);
-			if (thread() < 2) a.softmax.publish(2 * to + thread(), thread() == 0 ? most : all, number);
+			a.parts.publish(to * D + thread(), span.out, number);
+			if (thread() < 2) a.softmax.publish(2 * to + thread(), thread() == 0 ? span.top : span.sum, number);
 			continue;
 		}
-		out = merged<D>(a.parts, a.softmax, to, a.splits, {most, all, out}, number);
-		a.attn.publish(head * D + thread(), out, phase);
+		a.attn.publish(head * D + thread(), merged<D>(a.parts, a.softmax, to, a.splits, span, number), phase);
 	}
 }
 
-// The sums of squares of a vector, of so many numbers each: what a warp brings at a time.
-constexpr int kSquares = 4 * kWarp, kMostSquares = 64;
+// The sums of squares of a vector, of kSquares numbers each: what a warp brings at a time.
 DEVICE float *squares() {
 	SHARED(float, all, kMostSquares);
 	return all;
@@ -215,7 +116,7 @@ template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int 
 	auto ahead = [&](int i) INLINED { return Normed ? norm[i] : float4v(1); };
 	awaitAll<together>({(u32 *)vector}, first, end, slice ? kWarp : kTokenThreads, phase, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
 		if (Normed) {
-			float square = warpSum(v[0] * v[0] + v[1] * v[1] + (v[2] * v[2] + v[3] * v[3]));
+			float square = warpSum(squareOf(v));
 			if (lane() == 0) squares()[i / kWarp] = square;
 		}
 		store(slots(), i, there, v * weights, form);
@@ -240,12 +141,6 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			a.before.publish(2 * o.first + t, v, a.layer % 2);
 		}
 	}
-	auto normScale = [&]() INLINED {
-		float sum = 0;
-#pragma unroll 4
-		for (int i = 0; i < a.width; i += kSquares) sum += squares()[i / kSquares];
-		return rsqrt(sum * inverseWidth + a.eps);
-	};
 
 	// All matrices are gone through by the same code: what each call of a function keeps
 	// registers for, all others have to do without.
@@ -292,16 +187,16 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			int results = m == kGateUpMatrix ? p.count : rows;
 			for (int t = thread(); t < results; t += kTokenThreads) {
 				if (m == kGateUpMatrix) {
-					float scale = normScale();
+					float scale = normScale(squares(), a.width, inverseWidth, a.eps);
 					float gate = product(sums, p.parts, t, 0) * scale, up = product(sums, p.parts, t, 1) * scale;
-					a.ffn.publish(p.first + t, divide(gate, 1 + exponential(-gate)) * up, phase);
+					a.ffn.publish(p.first + t, gatedBy(gate, up), phase);
 					continue;
 				}
 				float v = product(sums, p.parts, t / 2, t % 2);
 				int row = 2 * p.first + t;
 				if (ofQKV) {
 					if (p.bias && t >= kTokenThreads) bias = p.bias[t];
-					a.qkv.publish(row, v * normScale() + bias, phase);
+					a.qkv.publish(row, multiplyAdd(v, normScale(squares(), a.width, inverseWidth, a.eps), bias), phase);
 					continue;
 				}
 				v = own[t] += v;

@@ -1,0 +1,358 @@
+package cuda
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"qgo/kernels/cuda/driver"
+	"qgo/kernels/plan"
+	"qgo/quant"
+)
+
+// Several rows at a time, with the bits that each would have by itself in a token's launch:
+// see src/batch.h and src/rows.h. This is how GPUs with units for products of matrices compute
+// few tokens of many sequences, or short prompts, if the plan has such a launch.
+
+type (
+	batchArgs struct {
+		w                          matrixArgs
+		x, scales, y               driver.Ptr
+		apart                      uint64
+		ahead                      driver.Ptr
+		aheadBytes                 uint64
+		n, stride, length, rowsOfX int32
+	}
+	slotsArgs struct {
+		x, parts, rows, norm, gated, slots, scales driver.Ptr
+		apart                                      uint64
+		count, width, stride, rowsOfX, blocks      int32
+		eps                                        float32
+	}
+	joinedArgs struct {
+		parts, bias   driver.Ptr
+		apart         uint64
+		count, stride int32
+	}
+	turnArgs struct {
+		from                        [3]joinedArgs // queries, keys and values
+		scales, queries, rope, rows driver.Ptr
+		layer, heads, kvHeads       int32
+		scale                       float32
+	}
+	spansArgs struct {
+		q, rows, out, parts, tops, sums           driver.Ptr
+		layer, heads, kvHeads, splits, span, most int32
+	}
+)
+
+// What the kernels are written for.
+const (
+	batchThreads = 512                   // of a block, at the most
+	fewWarps     = 8                     // of a block of the other kind
+	mostOfX      = 32                    // rows of x of a block
+	tileRows     = 16                    // of weights, a tile
+	batchPhases  = 4                     // warps that have the same rows
+	batchRows    = 2 * tileRows          // of weights, that they have
+	batchTiles   = batchRows * (64 + 16) // bytes of a warp's memory: see BatchTiles
+	mostAhead    = 16 << 20              // bytes that a launch has the second-level cache fetch
+	rowsAtOnce   = 64                    // that go through a block of the model together
+	slotsThreads = 256
+	spansThreads = tokenThreads - warpLen
+)
+
+// exactType reports whether the units multiply weights of a type exactly.
+func exactType(t quant.Type) bool { return t != quant.F32 && t != quant.F16 && t != quant.BF16 }
+
+// hasBatch reports whether few rows of a plan are computed so.
+func (d *Device) hasBatch(p plan.Plan, o plan.Options) bool {
+	return capability(d.info) >= tensorCapability && !o.Exact && d.hasToken(p)
+}
+
+// batchSizes are the bytes of the buffers, if the parts of products are so many numbers for each
+// row.
+func batchSizes(p plan.Plan, o plan.Options, parts int) (slots, scales, products int64) {
+	rows := int64(min(rowsAtOnce, o.MaxRows))
+	return int64(roundUpTo(int(rows), mostOfX)) * int64(max(p.Width, p.QDim(), p.FFN)/groupLen) * slotBytes, 4 * rows, 4 * rows * int64(parts)
+}
+
+// batchParts returns how many numbers a row's products are in parts, at the most.
+func (d *Device) batchParts(p plan.Plan) (most int) {
+	for i := range p.Blocks {
+		for _, all := range togetherIn(&p.Blocks[i]) {
+			rows := rowsOf(all)
+			pairs, cols := rows/2, all[0].W.Cols
+			n := 0
+			for len(all) > 0 {
+				same := sameType(all)
+				mine := rowsOf(all[:same])
+				n += mine * ceil(stepsOf(cols), lengthOf(min(mine/2, ceil(pairs, d.info.SMs)), cols))
+				all = all[same:]
+			}
+			most = max(most, n)
+		}
+	}
+	return most
+}
+
+func (s *Stage) allocBatch() (err error) {
+	slots, scales, products := batchSizes(s.Plan, s.options, s.dev.batchParts(s.Plan))
+	for _, b := range []struct {
+		at   *driver.Ptr
+		size int64
+	}{{&s.slots, slots}, {&s.scales, scales}, {&s.products, products}} {
+		if *b.at, err = s.memory.alloc(b.size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ofBatch returns the name of a kernel for a type of weights, which it loads if it is not there.
+func (p *pass) ofBatch(kernel string, t quant.Type) string {
+	name := kernel + t.String()
+	if p.err == nil && p.dev.functions[name] == nil {
+		names := []string{"slots_", "few_", "few4_"}
+		if exactType(t) {
+			names = []string{"slots_", "few_", "batch4_", "batch16_", "batch32_"}
+		}
+		for i := range names {
+			names[i] += t.String()
+		}
+		p.err = p.dev.loadModuleFor(tensorCapability, "batch_"+t.String(), names)
+	}
+	return name
+}
+
+// ofRows returns the name of one for the pass's heads and type of keys and values.
+func (p *pass) ofRows(kernel string) string {
+	suffix := fmt.Sprintf("%d_%v", p.HeadDim, p.kv)
+	if p.err == nil && p.dev.functions[kernel+suffix] == nil {
+		p.err = p.dev.loadModuleFor(tensorCapability, "rows"+suffix, []string{"turn" + suffix, "spans" + suffix, "joinSpans" + suffix})
+	}
+	return kernel + suffix
+}
+
+// shapeOf returns how the products of n rows with a matrix are shared.
+func (p *pass) shapeOf(l *linear, length, n int) batchShape {
+	return batchShapeOf(l, length, n, p.dev.info.SMs, p.dev.info.BlockMemory)
+}
+
+// inRows writes n rows to slots, as a matrix whose parts are of so many steps wants them.
+func (p *pass) inRows(l *linear, length, n int, args slotsArgs) {
+	args.slots, args.scales, args.eps = p.slots, p.scales, p.Eps
+	if !p.shapeOf(l, length, n).whole() {
+		args.rowsOfX = int32(roundUpTo(n, mostOfX))
+	}
+	args.blocks = 1
+	if args.norm == 0 {
+		args.blocks = int32(ceil(int(args.width), 4*slotsThreads))
+	}
+	call(p, p.ofBatch("slots_", l.typ), n*int(args.blocks), slotsThreads, args)
+}
+
+// multiplySlots multiplies n rows of slots with a matrix whose parts are of so many steps, and
+// writes what each part makes to y. Meanwhile the weights that are wanted next, if it is known
+// which, come into the second-level cache.
+func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Ptr) joinedArgs {
+	rows, cols := int(l.w.rows), int(l.w.cols)
+	all := joinedArgs{parts: y, apart: uint64(n * rows), count: int32(ceil(stepsOf(cols), length)), stride: l.w.rows}
+	shape := p.shapeOf(l, length, n)
+	name := p.ofBatch(shape.kernel, l.typ)
+	if p.err == nil {
+		p.err = p.dev.functions[name].Share(shape.bytes)
+	}
+	args := batchArgs{
+		w: l.w, x: p.slots, scales: scales, y: y, apart: all.apart,
+		n: int32(n), stride: int32(rows), length: int32(length),
+	}
+	if !shape.whole() || shape.bytes > 0 {
+		args.rowsOfX = int32(roundUpTo(n, mostOfX))
+	}
+	if next != nil {
+		bytes := formatOf(next.typ).planeBytes(int64(next.w.cols / groupLen))[0] * int64(next.w.rows)
+		args.ahead, args.aheadBytes = next.w.codes, uint64(min(bytes, mostAhead))
+	}
+	call(p, name, shape.blocks, shape.warps*warpLen, args)
+	return all
+}
+
+// batchShape is how a product is shared between blocks.
+type batchShape struct {
+	kernel               string
+	ofX                  int // rows of x of a block
+	warps, bytes, blocks int
+}
+
+// whole reports whether a warp has all columns of a part for one row or a few, rather than a
+// quarter of them for many: slots are in another order.
+func (s batchShape) whole() bool { return s.ofX == 1 || s.kernel == "few4_" }
+
+// batchShapeOf returns that of a product with n rows of x on a GPU of so many multiprocessors, of
+// which a block may have so much memory.
+func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
+	rows, parts := int(l.w.rows), ceil(stepsOf(int(l.w.cols)), length)
+	few := func(kernel string, ofX int) batchShape {
+		s := batchShape{kernel, ofX, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX)}
+		if bytes := int(l.w.cols) / groupLen * slotBytes; ofX == 1 && bytes+slotBytes <= memory/2 {
+			s.bytes = bytes
+		}
+		return s
+	}
+	switch {
+	case n == 1:
+		return few("few_", 1)
+	case !exactType(l.typ):
+		return few("few4_", 4)
+	}
+	for _, k := range []struct {
+		kernel     string
+		ofX, least int
+	}{{"batch32_", 32, 17}, {"batch16_", 16, 5}, {"batch4_", 4, 0}} {
+		copied := min(length, stepsOf(int(l.w.cols))) * batchPhases * k.ofX * slotBytes
+		if n < k.least || batchPhases*batchTiles+copied > memory {
+			continue
+		}
+		best, most, passes := batchShape{}, 0, ceil(n, k.ofX)
+		for warps := batchPhases; warps <= batchThreads/warpLen; warps *= 2 {
+			bytes := warps*batchTiles + copied
+			together := min(memory/bytes, batchThreads/warpLen/warps) // blocks of a multiprocessor
+			items := ceil(rows, warps/batchPhases*batchRows) * parts
+			// The more warps there are the better, but small blocks are done sooner.
+			if warps*together > most {
+				best = batchShape{k.kernel, k.ofX, warps, bytes, max(1, min(sms*together/passes, items)) * passes}
+				most = warps * together
+			}
+			if items*passes <= sms*together {
+				break
+			}
+		}
+		return best
+	}
+	return few("few_", 1)
+}
+
+func roundUpTo(n, of int) int { return ceil(n, of) * of }
+
+// fewRows runs all transformer blocks, for so many rows at a time: what later ones want of
+// earlier ones is in the cache.
+func (p *pass) fewRows(ctx context.Context) {
+	for first := 0; first < p.rows; first += rowsAtOnce {
+		c := chunk{
+			n: min(rowsAtOnce, p.rows-first), hidden: p.hidden + driver.Ptr(4*first*p.Width),
+			rows: p.spans + driver.Ptr(first*int(unsafe.Sizeof(cacheRow{}))),
+		}
+		p.eachLayer(ctx, func(i int) { p.batchBlock(i, &c) })
+		p.inRows(&p.layers[0].o, int(p.token.all[0].o.length), c.n, c.state(p, 0))
+	}
+}
+
+// chunk is rows that go through the blocks together.
+type chunk struct {
+	n            int
+	hidden, rows driver.Ptr
+	left         joinedArgs // what is to be added to the hidden state
+}
+
+// state is the hidden state, to which what is left is added, for a norm.
+func (c *chunk) state(p *pass, norm driver.Ptr) slotsArgs {
+	return slotsArgs{
+		x: c.hidden, norm: norm, width: int32(p.Width), stride: int32(p.Width),
+		parts: c.left.parts, count: c.left.count, apart: c.left.apart,
+	}
+}
+
+// batchBlock runs one transformer block. What a product's parts make is added up by what comes
+// next.
+func (p *pass) batchBlock(i int, c *chunk) {
+	l, t, n := &p.layers[i], &p.token.all[i], c.n
+	gateUp := &l.gateUp[0]
+	turn := turnArgs{
+		scales: p.scales, queries: p.qkv, rope: p.rope, rows: c.rows,
+		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads),
+		scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
+	}
+	y, from, widths := p.products, turn.from[:0], [3]int{p.QDim(), p.KVDim(), p.KVDim()}
+	for j := range l.qkv {
+		m := &l.qkv[j]
+		p.starts(plan.OpNorm)
+		p.inRows(m, int(t.qkv[j].length), n, c.state(p, l.attnNorm))
+		c.left = joinedArgs{}
+		p.starts(plan.OpQKV)
+		piece := p.multiplySlots(m, &l.o, int(t.qkv[j].length), n, 0, y)
+		piece.bias = m.bias
+		y += driver.Ptr(4 * uint64(piece.count) * piece.apart)
+		for rest := int(m.w.rows); rest > 0; {
+			width := widths[len(from)]
+			from = append(from, piece)
+			piece.parts += driver.Ptr(4 * width)
+			if piece.bias != 0 {
+				piece.bias += driver.Ptr(4 * width)
+			}
+			rest -= width
+		}
+	}
+	p.starts(plan.OpRope)
+	call(p, p.ofRows("turn"), n*(p.Heads+2*p.KVHeads), p.HeadDim/2, turn)
+	p.starts(plan.OpAttention)
+	p.attendSpans(i, n, c.rows)
+	p.starts(plan.OpOutput)
+	p.inRows(&l.o, int(t.o.length), n, slotsArgs{x: p.attn, width: int32(p.QDim()), stride: int32(p.QDim())})
+	c.left = p.multiplySlots(&l.o, gateUp, int(t.o.length), n, 0, p.products)
+
+	p.starts(plan.OpNorm)
+	p.inRows(gateUp, int(t.gateUp.length), n, c.state(p, l.ffnNorm))
+	p.starts(plan.OpGateUp)
+	both := p.multiplySlots(gateUp, &l.down, int(t.gateUp.length), n, 0, p.products)
+	p.inRows(&l.down, int(t.down.length), n, slotsArgs{parts: both.parts, gated: p.scales, width: int32(p.FFN), count: both.count, apart: both.apart})
+	p.starts(plan.OpDown)
+	c.left = p.multiplySlots(&l.down, p.after(i), int(t.down.length), n, 0, p.products)
+}
+
+// after returns the first matrix behind layer i, or nil.
+func (p *pass) after(i int) *linear {
+	switch {
+	case i+1 < len(p.layers):
+		return &p.layers[i+1].qkv[0]
+	case p.Head != nil:
+		return &p.head
+	default:
+		return nil
+	}
+}
+
+// attendSpans computes the attention of layer i for n rows, as many at a time as there is memory
+// for the spans of.
+func (p *pass) attendSpans(i, n int, rows driver.Ptr) {
+	most := p.mostSpans()
+	splits := min(max(1, ceil(p.depth, p.token.span)), most)
+	args := spansArgs{
+		q: p.qkv, rows: rows, out: p.attn, parts: p.parts, tops: p.tops, sums: p.sums,
+		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads),
+		splits: int32(splits), span: int32(p.token.span), most: int32(most),
+	}
+	together := n
+	if splits > 1 {
+		together = max(1, min(splitRows, p.options.MaxRows)*maxSplits/splits)
+	}
+	for first := 0; first < n; first += together {
+		here := min(together, n-first)
+		call(p, p.ofRows("spans"), here*p.Heads*splits, spansThreads, args)
+		if splits > 1 {
+			call(p, p.ofRows("joinSpans"), here*p.Heads, p.HeadDim, args)
+		}
+		args.q += driver.Ptr(4 * here * p.QDim())
+		args.rows += driver.Ptr(here * int(unsafe.Sizeof(cacheRow{})))
+		args.out += driver.Ptr(4 * here * p.QDim())
+	}
+}
+
+// batchLogits computes n rows of logits to y, of those rows of the hidden states whose numbers
+// stand at rows.
+func (p *pass) batchLogits(rows, y driver.Ptr, n int) {
+	p.starts(plan.OpNorm)
+	p.inRows(&p.head, stepsOf(p.Width), n, slotsArgs{x: p.hidden, rows: rows, norm: p.headNorm, width: int32(p.Width), stride: int32(p.Width)})
+	p.starts(plan.OpHead)
+	p.multiplySlots(&p.head, nil, stepsOf(p.Width), n, p.scales, y)
+}

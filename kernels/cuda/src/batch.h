@@ -1,0 +1,329 @@
+// Products of a matrix with several rows of x, to the bit those of a token's kernel: decode
+// of several sequences. There the weights of four groups of a row are one tile's (tiles.h); here
+// a tile has one group, and in its columns the large and the small parts of four rows of x. The
+// sums of groups are integers, and so the same; they are added in the token's order.
+#pragma once
+#include "span.h"
+#include "tiles.h"
+
+struct BatchArgs {
+	Matrix w;
+	const Slot *x;         // as slotsOf makes them
+	const float *scales;   // [n], may be null: what a row's products are multiplied with
+	float *y;              // [part of the columns][n][stride]
+	u64 apart;             // from part to part of y
+	const u8 *ahead;       // what will be wanted next
+	u64 aheadBytes;
+	int n, stride, length; // length: steps of a part, as in Weights of stationed.h
+	int rowsOfX;           // that there is room for in x, for batch; whether blocks have memory for x, for few
+};
+
+// leave writes what a part of the columns makes of row r with row j of x.
+DEVICE void leave(const BatchArgs &a, int part, int j, int r, float sum) {
+	if (a.scales) sum *= a.scales[j];
+	a.y[part * a.apart + (u64)j * a.stride + r] = sum;
+}
+
+constexpr int kBatchThreads = 512; // at the most
+
+// A lane multiplies weights 4*t to 4*t+3 of each half of a group, where t is lane()%4: batchPlace
+// returns where the halves of weights at place p stand, which makes those of a lane neighbours.
+constexpr int batchPlace(int p) { return p / 4 % 4 * 8 + p / 16 * 4 + p % 4; }
+
+// What a warp has in the block's memory of a group of 32 rows: weights as numbers, those of the
+// lower and of the upper half of the group, as the lanes that multiply them want them, and their
+// scales.
+constexpr int kBatchRows = 32, kBatchTiles = kBatchRows / kTileRows;
+struct BatchTiles {
+	uint4v halves[kBatchTiles][2][kTileRows / 2][4];
+	Scale scales[kBatchRows];
+};
+
+// bankOf keeps what is written together in different banks.
+DEVICE int bankOf(int row, int t) { return t ^ row / 2 % 4; }
+
+// Those as they are in memory: a lane reads its row's while the group before is multiplied.
+template <class F> struct BatchWeights {
+	Group<F> group;
+	Scale scale;
+
+	// load reads group g, or the last one, of the rows from row on.
+	DEVICE_METHOD void load(const Matrix &w, int row, int g, int groups) {
+		g = minimum(g, groups - 1);
+		Row from = rowOf<F>(w, minimum(row + lane(), w.rows - 1));
+		group = groupOf<F>(from, groups, g & -kChunk, g % kChunk);
+		scale = scaleOf<F>(from, g);
+	}
+
+	// turn writes them to the block's memory as numbers. In odd tiles two words are the other way
+	// round, which is for the sake of the banks, too.
+	DEVICE_METHOD void turn(BatchTiles &to) const {
+		int row = lane() % 8, upper = lane() / 8 % 2, odd = lane() / kTileRows;
+		to.scales[lane()] = scale;
+#pragma unroll
+		for (int half = 0; half < 2; half++)
+#pragma unroll
+			for (int p = 0; p < 8; p++) {
+				u32 *four = (u32 *)&to.halves[odd][half][row][bankOf(row, p / 2)];
+				four[(p % 2 ^ odd) * 2 + upper] = pairOf<F>(group, 8 * half + p);
+			}
+	}
+};
+
+// Rows of weights, so many steps of a part of the columns: what a block does at a time.
+struct Item {
+	int part, rows, steps;
+};
+
+// batch multiplies rows of weights with 4*Quads rows of x. Four warps have 32 rows of weights at a
+// time, each every fourth group of a part of the columns: what they make is added as the lanes of
+// a token's kernel add it. A block does one item after the other, all blocks about as many steps.
+// What a part needs of x is in the block's memory.
+template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
+	constexpr int halvesOfGroup = oneScale<F> ? 1 : 2, ofX = 4 * Quads, unitsOfSlot = sizeof(Slot) / 16;
+	constexpr int ofGroup = kTileGroups * kWarp; // threads that have the same rows
+	int groups = (u32)a.w.cols / kGroup, steps = (u32)(groups + kTileGroups - 1) / kTileGroups, length = minimum(a.length, steps);
+	int passes = (u32)(a.n + ofX - 1) / ofX, firstX = block() % passes * ofX;
+	int phase = warp() % kTileGroups, own = warp() / kTileGroups, rowsOfItem = warps() / kTileGroups * kBatchRows;
+	int items = (u32)(a.w.rows + rowsOfItem - 1) / rowsOfItem, all = (u32)blocks() / passes, number = block() / passes; // items: of a part
+	int begin = (u64)(items * steps) * number / all, limit = (u64)(items * steps) * (number + 1) / all;
+	auto itemAt = [&](int part, int i) INLINED { return Item{part, i * rowsOfItem + own * kBatchRows, minimum(length, steps - part * length)}; };
+	// The first item that begins at step begin or later.
+	int part = (u32)begin / (length * items), ofPart = minimum(length, steps - part * length);
+	int i = (u32)(begin - part * length * items + ofPart - 1) / ofPart, at = part * length * items + i * ofPart;
+	if (i == items) i = 0, part++;
+	if (at >= limit) return;
+
+	BatchTiles &mine = ((BatchTiles *)blockMemory())[warp()];
+	const Slot *staged = (Slot *)((BatchTiles *)blockMemory() + warps()); // [groups of the part][of x]
+	// stage starts copying groups of x.
+	auto stage = [&](int part, int from, int end) INLINED {
+		int first = part * length * kTileGroups;
+		for (int g = first + from + warp(); g < minimum(first + end, groups); g += warps()) {
+			const uint4v *x = (const uint4v *)(a.x + (u64)g * a.rowsOfX + firstX);
+			Shared to = sharedAddress(staged + (g - first) * ofX);
+#pragma unroll
+			for (int i = 0; i < ofX * unitsOfSlot; i += kWarp)
+				if (i + lane() < ofX * unitsOfSlot) copyAsync(to + (i + lane()) * 16, x + i + lane());
+		}
+		endGroup();
+	};
+	// The codes of an item come into the second-level cache while the one before is computed, and
+	// those of the matrix that is wanted next meanwhile.
+	constexpr int line = 128;
+	auto fetchItem = [&](const Item &next) INLINED {
+		const u8 *codes = rowOf<F>(a.w, minimum(next.rows + lane(), a.w.rows - 1)).codes + next.part * length * kTileGroups * kCodesBytes<F>;
+		for (int i = phase * line; i < next.steps * kTileGroups * (int)kCodesBytes<F>; i += kTileGroups * line) fetchAhead(codes + i);
+	};
+	for (u64 i = (u64)(block() * threads() + thread()) * line; i < a.aheadBytes; i += (u64)blocks() * threads() * line) fetchAhead(a.ahead + i);
+	Item item = itemAt(part, i);
+	BatchWeights<F> weights;
+	weights.load(a.w, item.rows, part * length * kTileGroups + phase, groups);
+	int row = lane() / 4, t = lane() % 4;
+	bool fresh = true; // the part is
+#pragma unroll 1
+	while (true) {
+		int first = item.part * length * kTileGroups;
+		if (fresh) {
+			barrier(); // the part before has been used
+			stage(item.part, 0, kTileGroups);
+			stage(item.part, kTileGroups, length * kTileGroups);
+		}
+		at += item.steps;
+		bool last = at >= limit;
+		Item next = item;
+		if (!last) {
+			if (++i == items) i = 0, part++;
+			next = itemAt(part, i);
+		}
+		fetchItem(next);
+		float sums[2 * kBatchTiles][Quads] = {}; // of rows row, row + 8 and so on
+#pragma unroll 1
+		for (int step = 0; step < item.steps; step++) {
+			int g = first + step * kTileGroups + phase;
+			if (fresh && step < 2) {
+				if (step == 0) waitGroups<1>();
+				else waitGroups<0>();
+				barrier();
+			}
+			weights.turn(mine);
+			warpBarrier();
+			bool more = step + 1 < item.steps;
+			weights.load(a.w, more ? item.rows : next.rows, more ? g + kTileGroups : next.part * length * kTileGroups + phase, groups);
+			if (g < groups) {
+				uint4v halves[kBatchTiles][2];
+				Scale scales[2 * kBatchTiles];
+#pragma unroll
+				for (int k = 0; k < kBatchTiles; k++) {
+					halves[k][0] = mine.halves[k][0][row][bankOf(row, t)], halves[k][1] = mine.halves[k][1][row][bankOf(row, t)];
+					scales[2 * k] = mine.scales[k * kTileRows + row], scales[2 * k + 1] = mine.scales[k * kTileRows + row + 8];
+				}
+				const Slot *columns = staged + (g - first) * ofX + row / 2, *tails = staged + (g - first) * ofX + t;
+#pragma unroll
+				for (int i = 0; i < Quads; i++) {
+					uint4v x = columns[4 * i].halves[row % 2][t];
+					float4v tail = *(const float4v *)&tails[4 * i].scale;
+#pragma unroll
+					for (int k = 0; k < kBatchTiles; k++) {
+						const uint4v &lower = halves[k][0], &upper = halves[k][1];
+						float c[2][4] = {};
+						multiplyTiles(c[0], {lower[0], lower[1], lower[2], lower[3]}, x[k % 2], x[1 - k % 2]);
+						multiplyTiles(c[halvesOfGroup - 1], {upper[0], upper[1], upper[2], upper[3]}, x[2 + k % 2], x[3 - k % 2]);
+#pragma unroll
+						for (int r = 0; r < 2; r++)
+#pragma unroll
+							for (int n = 0; n < halvesOfGroup; n++)
+								addGroup<F>(sums[2 * k + r][i], scales[2 * k + r], n, tail, c[n][2 * r] + c[n][2 * r + 1]);
+					}
+				}
+			}
+			warpBarrier(); // they have been used
+		}
+		// A lane adds up what the four warps have of one row, each for other rows of x. The memory
+		// of the weights is that of a part of the sums.
+		constexpr int together = Quads < 4 ? Quads : 4, stride = kBatchRows + 8;
+		float *to = (float *)&mine, *from = (float *)(&mine - phase);
+		int r = item.rows + lane(), x = firstX + phase * together;
+		float *y = a.y + item.part * a.apart + (u64)x * a.stride + r;
+#pragma unroll
+		for (int q = 0; q < Quads; q += together) {
+#pragma unroll
+			for (int k = 0; k < 2 * kBatchTiles; k++)
+#pragma unroll
+				for (int i = 0; i < together; i++) to[(4 * i + t) * stride + 8 * k + row] = sums[k][q + i];
+			barrierOf<ofGroup>(own);
+#pragma unroll
+			for (int i = 0; i < together; i++) {
+				auto sum = [&](int warp) INLINED { return from[warp * (int)(sizeof(BatchTiles) / 4) + (phase * together + i) * stride + lane()]; };
+				float v = ((sum(0) + sum(1)) + (sum(2) + sum(3))) * (1 / kCodeUnit<F>);
+				int j = 4 * q + i;
+				if (r >= a.w.rows || x + j >= a.n) continue;
+				y[(u32)(j * a.stride)] = a.scales ? v * a.scales[x + j] : v;
+			}
+			barrierOf<ofGroup>(own);
+		}
+		if (last) return;
+		fresh = next.part != item.part;
+		item = next;
+	}
+}
+
+constexpr int kFewThreads = 256;
+
+// few is batch for one row of x, or N, as the token's kernel multiplies: for weights whose
+// products are not exact, or where reading weights takes longest. Slots are in its order. A warp
+// has one part of one tile. One row of x is read where blocks can have it in their memory: the
+// first-level cache that the token's kernel leaves is small, and has weights to pass on.
+template <class F, int N> DEVICE void few(const BatchArgs &a) {
+	SHARED(Slot, zeros, 1);
+	int groups = (u32)a.w.cols / kGroup, ofPart = a.length * kTileGroups, parts = (u32)(groups + ofPart - 1) / ofPart, last = a.w.rows - 1;
+	int passes = (u32)(a.n + N - 1) / N, firstX = block() % passes * N, item = block() / passes * warps() + warp();
+	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros)[thread()] = 0;
+	const Slot *x = a.x + (u64)firstX * groups;
+	if (N == 1 && a.rowsOfX) {
+		for (int i = thread(); i < groups * (int)(sizeof(Slot) / 16); i += threads()) blockMemory()[i] = ((const uint4v *)x)[i];
+		x = (Slot *)blockMemory();
+	}
+	barrier();
+	int row = lane() / kTileGroups, mine = lane() % kTileGroups, part = item % parts;
+	int r0 = item / parts * kTileRows + row, first = part * ofPart, end = minimum(first + ofPart, groups);
+	if (r0 - row > last) return;
+	// Past the end rows and groups are read again, for nothing.
+	Row rows[2] = {rowOf<F>(a.w, minimum(r0, last)), rowOf<F>(a.w, minimum(r0 + kTileRows / 2, last))};
+	Products<F, true> products[N];
+#pragma unroll 1
+	for (; first < end; first += kTileGroups) {
+		u32 g = minimum(first + mine, groups - 1);
+		Group<F> w[2];
+		Scale scales[2];
+#pragma unroll
+		for (int r = 0; r < 2; r++) {
+			w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
+			scales[r] = scaleOf<F>(rows[r], g);
+		}
+#pragma unroll
+		for (int i = 0; i < N; i++) products[i].template add<2>(w, scales, x + i * groups, first, groups, zeros);
+	}
+#pragma unroll
+	for (int i = 0; i < N; i++) {
+		float sum = products[i].finish();
+		int r = r0 + mine * (kTileRows / 2);
+		if (mine < 2 && r <= last && firstX + i < a.n) leave(a, part, firstX + i, r, sum);
+	}
+}
+
+// Weights whose products with parts of x are integers.
+template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
+
+#define BATCH_KERNELS(F) BATCH_KERNELS_(F)
+#define BATCH_KERNELS_(F) \
+	KERNEL(batch4_##F, BatchArgs, kBatchThreads) { \
+		if constexpr (kExact<F>) batch<F, 1>(a); \
+	} \
+	KERNEL(batch16_##F, BatchArgs, kBatchThreads) { \
+		if constexpr (kExact<F>) batch<F, 4>(a); \
+	} \
+	KERNEL(batch32_##F, BatchArgs, kBatchThreads) { \
+		if constexpr (kExact<F>) batch<F, 8>(a); \
+	} \
+	KERNEL(few_##F, BatchArgs, kFewThreads) { few<F, 1>(a); } \
+	KERNEL(few4_##F, BatchArgs, kFewThreads) { \
+		if constexpr (!kExact<F>) few<F, 4>(a); \
+	} \
+	KERNEL(slots_##F, SlotsArgs, kSlotsThreads) { slotsOf<F>(a); }
+
+struct SlotsArgs {
+	float *x;           // [rows][stride]: a hidden state, to which the parts are added if there are any, or what attention made
+	const float *parts; // [count][rows][width], may be null; or, of gates and ups, [count][rows][2*width]
+	const int *rows;    // [rows]: those of x, may be null
+	const float *norm;  // [width], may be null
+	const float *gated; // [rows], may be null: what gates and ups are to be multiplied with
+	Slot *slots;        // [rows][width/kGroup], or [width/kGroup][rowsOfX] for batch
+	float *scales;      // [rows]: what a norm divides by, if there is one
+	u64 apart;          // from part to part
+	int count, width, stride;
+	int rowsOfX;        // 0 if slots are for few
+	int blocks;         // that share a row: 1 for a norm
+	float eps;
+};
+
+constexpr int kSlotsThreads = 256;
+
+// slotsOf writes rows as slots: times a norm's weights, or gates and ups through SwiGLU, all
+// rounded as numbers that a token's blocks hand on. The norm's factor is that of a token, which
+// adds its squares in the same order.
+template <class F> DEVICE void slotsOf(const SlotsArgs &a) {
+	SHARED(float, squares, kMostSquares);
+	constexpr int quadsOfGroup = kGroup / 4;
+	int quads = a.width / 4, r = block() / a.blocks, of = block() % a.blocks * kSlotsThreads;
+	float *x = a.x + (u64)(a.rows ? a.rows[r] : r) * a.stride;
+	Slot *slots = a.slots + (a.rowsOfX ? r : (u64)r * (a.width / kGroup));
+	float scale = a.gated ? a.gated[r] : 0;
+	Form<true> form = formOf<F, true>(lane() % quadsOfGroup);
+	if (a.rowsOfX) form.at = 2 * batchPlace(form.at / 2);
+	for (int i = of + thread(); (i & -kWarp) < quads; i += a.blocks * kSlotsThreads) {
+		float4v v = 0;
+		if (i < quads && a.gated) {
+			const float *gates = a.parts + (u64)r * 2 * a.width + 4 * i;
+			float4v gate = joinedParts<float4v>(gates, a.count, a.apart) * scale, up = joinedParts<float4v>(gates + a.width, a.count, a.apart) * scale;
+#pragma unroll
+			for (int k = 0; k < 4; k++) v[k] = gatedBy(gate[k], up[k]);
+		} else if (i < quads) {
+			v = ((const float4v *)x)[i];
+			if (a.parts) {
+				v += joinedParts<float4v>(a.parts + (u64)r * a.width + 4 * i, a.count, a.apart);
+				((float4v *)x)[i] = v;
+			}
+		}
+#pragma unroll
+		for (int k = 0; k < 4; k++) v[k] = rounded(v[k]);
+		if (a.norm) {
+			float square = warpSum(squareOf(v));
+			if (lane() == 0) squares[i / kWarp] = square;
+			if (i < quads) v *= ((const float4v *)a.norm)[i];
+		}
+		store(a.rowsOfX ? slots + (u64)(i / quadsOfGroup) * (a.rowsOfX - 1) : slots, i, i < quads, v, form);
+	}
+	barrier();
+	if (thread() == 0 && a.norm) a.scales[r] = normScale(squares, a.width, 1.0f / a.width, a.eps);
+}

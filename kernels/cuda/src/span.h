@@ -1,0 +1,147 @@
+// A head of attention over a span of positions, of one token, by the threads of a block that
+// compute.
+#pragma once
+#include "cache.h"
+#include "reduce.h"
+
+constexpr int kTokenWarps = 15; // that compute
+constexpr int kTokenThreads = kTokenWarps * kWarp;
+constexpr int kAllThreads = kTokenThreads + kWarp; // with those of the warp that brings weights
+
+// The barriers: of those that compute; of all, where the weights of the next product are
+// there, for which the warp that brings them does not wait; and where a product's have been
+// used, for which the others do not wait.
+enum Barrier { kComputing, kThere, kUsed };
+DEVICE void computing() { barrierOf<kTokenThreads>(kComputing); }
+
+// turned returns a value of a query or a key, turned by an angle with the one that it is turned
+// with, or its negative for the first half of a head.
+DEVICE float turned(float x, float with, float cosine, float sine) { return multiplyAdd(x, cosine, with * sine); }
+
+// joinedParts adds up the parts that several warps or blocks make of a product, in order.
+template <class T> DEVICE T joinedParts(const float *parts, int count, u64 apart) {
+	T sum = *(const T *)parts;
+#pragma unroll 4
+	for (int p = 1; p < count; p++) sum += *(const T *)(parts + p * apart);
+	return sum;
+}
+
+// What a span of positions makes of a value of a head: the largest score, the sum of the
+// exponentials, from that on, and the sum of values weighted with those.
+struct Span {
+	float top, sum, out;
+};
+
+// joined is what two spans make together.
+DEVICE Span joined(const Span &a, const Span &b) {
+	float top = maximum(a.top, b.top), before = exponential(a.top - top), factor = exponential(b.top - top);
+	return {top, multiplyAdd(a.sum, before, b.sum * factor), multiplyAdd(a.out, before, b.out * factor)};
+}
+
+// The keys and values of a span that a lane reads ahead: what it takes to read them is longer
+// than what it takes to use them. As many lanes as have 8 values each take a position, with a
+// softmax of their own; all are merged in the end.
+template <class K, int D, int Ahead> struct Positions {
+	static constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
+	static constexpr int some = sizeof(typename K::Words) > 16 ? 2 : Ahead;
+	const Cache<K> &keys, &values;
+	int first, end, mine, i; // first is the warp's
+	Octet<K> k[some], v[some];
+
+	DEVICE_METHOD Positions(const Cache<K> &keys, const Cache<K> &values, int begin, int end) : keys(keys), values(values), end(end) {
+		first = begin + warp() * (kWarp / lanes), mine = lane() / lanes, i = lane() % lanes * 8;
+#pragma unroll
+		for (int n = 0; n < some; n++) load(n, first + n * atOnce);
+	}
+
+	DEVICE_METHOD void load(int n, int from) {
+		int p = minimum(from + mine, end - 1);
+		k[n] = keys.octet(p, i), v[n] = values.octet(p, i);
+	}
+
+	// attend returns what the span makes of value thread() of a head, for the first D threads.
+	// own is the query, in shared memory, and with Own what position pos has instead of what
+	// is in the cache: its key and its value.
+	template <bool Own> DEVICE_METHOD Span attend(const float *own, int pos) {
+		SHARED(float, outs, kTokenWarps * D);
+		SHARED(float, tops, kTokenWarps);
+		SHARED(float, sums, kTokenWarps);
+		float top = -kInfinity, sum = 0, acc[8] = {}, query[8];
+#pragma unroll
+		for (int j = 0; j < 8; j++) query[j] = own[i + j];
+		auto eight = [&](float (&to)[8], const Octet<K> &o, bool isOwn, const float *own) INLINED {
+#pragma unroll
+			for (int j = 0; j < 8; j++) to[j] = o.value(j);
+			if (isOwn)
+#pragma unroll
+				for (int j = 0; j < 8; j++) to[j] = own[i + j];
+		};
+#pragma unroll 1
+		for (; first < end; first += some * atOnce)
+#pragma unroll
+			for (int n = 0; n < some; n += 2) {
+				int from = first + n * atOnce; // of two positions
+				if (from >= end) continue;
+				float scores[2], value[8], next = top;
+				// The token's own may not be in the cache yet.
+				auto isOwn = [&](int j) INLINED { return Own && minimum(from + j * atOnce + mine, end - 1) == pos; };
+#pragma unroll
+				for (int j = 0; j < 2; j++) {
+					float key[8];
+					eight(key, k[n + j], isOwn(j), own + D);
+					scores[j] = 0;
+#pragma unroll
+					for (int c = 0; c < 8; c++) scores[j] += key[c] * query[c];
+				}
+#pragma unroll
+				for (int j = 0; j < 2; j++) {
+#pragma unroll
+					for (int m = 1; m < lanes; m *= 2) scores[j] += exchange(scores[j], m);
+					if (from + j * atOnce + mine >= end) scores[j] = -kInfinity;
+					next = maximum(next, scores[j]);
+				}
+				float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
+				top = next;
+				sum *= factor;
+#pragma unroll
+				for (int c = 0; c < 8; c++) acc[c] *= factor;
+#pragma unroll
+				for (int j = 0; j < 2; j++) {
+					float e = exponential(scores[j] - origin);
+					sum += e;
+					eight(value, v[n + j], isOwn(j), own + 2 * D);
+#pragma unroll
+					for (int c = 0; c < 8; c++) acc[c] += e * value[c];
+				}
+				if (from + some * atOnce < end) load(n, from + some * atOnce), load(n + 1, from + (some + 1) * atOnce);
+			}
+		// The block's largest score, and then what positions have relative to that.
+		float most = top;
+#pragma unroll
+		for (int m = lanes; m < kWarp; m *= 2) most = maximum(most, exchange(most, m));
+		if (lane() == 0) tops[warp()] = most;
+		computing();
+#pragma unroll
+		for (int w = 0; w < kTokenWarps; w++) most = maximum(most, tops[w]);
+		float factor = exponential(top - most); // 0 of lanes that had no positions
+		sum *= factor;
+#pragma unroll
+		for (int j = 0; j < 8; j++) acc[j] *= factor;
+#pragma unroll
+		for (int m = lanes; m < kWarp; m *= 2) {
+			sum += exchange(sum, m);
+#pragma unroll
+			for (int j = 0; j < 8; j++) acc[j] += exchange(acc[j], m);
+		}
+		if (lane() < lanes)
+#pragma unroll
+			for (int j = 0; j < 8; j++) outs[warp() * D + i + j] = acc[j];
+		if (lane() == 0) sums[warp()] = sum;
+		computing();
+		if (thread() >= D) return {};
+		float all = 0, out = 0;
+#pragma unroll
+		for (int w = 0; w < kTokenWarps; w++) all += sums[w], out += outs[w * D + thread()];
+		return {most, all, out};
+	}
+};
