@@ -24,8 +24,11 @@ func TestBatch(t *testing.T) {
 			continue
 		}
 		for i, cols := range lens(typ) {
+			if *realGPU < 0 && (i == 1 || testing.Short() && typ != quant.Q5_K) {
+				continue // takes long in the emulator
+			}
 			const rows = 71
-			length := 1 + i%2
+			length := 1 + i/2
 			t.Run(fmt.Sprintf("%v/%dx%d", typ, rows, cols), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(typ), uint64(cols)))
 				w := matrix(t, rng, typ, rows, cols)
@@ -130,11 +133,12 @@ func TestBatchBits(t *testing.T) {
 	} {
 		p := shape(t, c.headDim, c.group, c.types...)
 		for j, typ := range kvTypes {
-			if *realGPU < 0 && i != j {
+			if *realGPU < 0 && (i != j || testing.Short() && i > 0) {
 				continue // takes long in the emulator
 			}
+			long := i == 0 || *realGPU >= 0
 			t.Run(fmt.Sprintf("%d heads of %d, %v", p.Heads, c.headDim, typ), func(t *testing.T) {
-				if n := lengthOfSeq(0) + lengthOfSeq(1) + lengthOfSeq(2) - 3*2; n <= rowsAtOnce {
+				if n := lengthOfSeq(0, long) + lengthOfSeq(1, long) + lengthOfSeq(2, long) - 3*2; long && n <= rowsAtOnce {
 					t.Fatalf("%d rows go through a block together", n)
 				}
 				s := tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, plan.Options{MaxRows: rowsAtOnce + 16, MaxCtx: 200})
@@ -143,7 +147,7 @@ func TestBatchBits(t *testing.T) {
 				for q := range seqs {
 					kv := newKV(t, s, 100, typ)
 					var all []float32
-					for pos := range lengthOfSeq(q) {
+					for pos := range lengthOfSeq(q, long) {
 						row := logitsOfRows(t, s, []plan.Span{{KV: kv, Pos: pos, N: 1}}, tokensOf(q, pos, 1))
 						all = append(all, row...)
 					}
@@ -154,7 +158,7 @@ func TestBatchBits(t *testing.T) {
 				var tokens []int32
 				for q := range seqs {
 					kvs = append(kvs, newKV(t, s, 100, typ))
-					n := lengthOfSeq(q) - each // a prompt, in one piece
+					n := lengthOfSeq(q, long) - each // a prompt, in one piece
 					spans = append(spans, plan.Span{KV: kvs[q], N: n})
 					tokens = append(tokens, tokensOf(q, 0, n)...)
 				}
@@ -172,7 +176,7 @@ func TestBatchBits(t *testing.T) {
 				for k := range each {
 					tokens = tokens[:0]
 					for q := range seqs {
-						pos := lengthOfSeq(q) - each + k
+						pos := lengthOfSeq(q, long) - each + k
 						spans[q] = plan.Span{KV: kvs[q], Pos: pos, N: 1}
 						tokens = append(tokens, tokensOf(q, pos, 1)...)
 					}
@@ -186,10 +190,10 @@ func TestBatchBits(t *testing.T) {
 					}
 				}
 				s.Profile(true) // takes a launch for each operation
-				kv := newKV(t, s, 100, typ)
-				for pos := range lengthOfSeq(0) {
-					got := logitsOfRows(t, s, []plan.Span{{KV: kv, Pos: pos, N: 1}}, tokensOf(0, pos, 1))
-					if k := pos - (lengthOfSeq(0) - each); k >= 0 && !slices.Equal(got, one[0][k*p.Vocab:][:p.Vocab]) {
+				for k := range each {
+					pos := lengthOfSeq(0, long) - each + k
+					got := logitsOfRows(t, s, []plan.Span{{KV: kvs[0], Pos: pos, N: 1}}, tokensOf(0, pos, 1))
+					if !slices.Equal(got, one[0][k*p.Vocab:][:p.Vocab]) {
 						t.Fatalf("token %d: the logits are not those of a token in one launch", pos)
 					}
 				}
@@ -198,16 +202,14 @@ func TestBatchBits(t *testing.T) {
 	}
 }
 
-// lengthOfSeq is that of a sequence: some are of several spans, and the prompts of the first three
-// are more rows than go through a block together.
-func lengthOfSeq(seq int) int {
-	switch seq {
-	case 0:
-		return 30
-	case 1:
-		return 27
-	case 2:
-		return 20
+// lengthOfSeq is that of a sequence. The first is of several spans; with long the prompts of the
+// first three are more rows than go through a block together.
+func lengthOfSeq(seq int, long bool) int {
+	switch {
+	case seq < 3 && long:
+		return []int{30, 27, 20}[seq]
+	case seq == 0:
+		return 14
 	}
 	return 3 + seq%2
 }
