@@ -49,8 +49,8 @@ type (
 
 // What the kernels are written for.
 const (
-	batchThreads = 512                   // of a block, at the most
-	fewWarps     = 8                     // of a block of the other kind
+	batchThreads = 512                   // of a block of batch, at the most
+	fewWarps     = 8                     // of a block of few
 	mostOfX      = 32                    // rows of x of a block
 	tileRows     = 16                    // of weights, a tile
 	batchPhases  = 4                     // warps that have the same rows
@@ -142,7 +142,7 @@ func (p *pass) shapeOf(l *linear, length, n int) batchShape {
 // inRows writes n rows to slots, as a matrix whose parts are of so many steps wants them.
 func (p *pass) inRows(l *linear, length, n int, args slotsArgs) {
 	args.slots, args.scales, args.eps = p.slots, p.scales, p.Eps
-	if !p.shapeOf(l, length, n).whole() {
+	if !p.shapeOf(l, length, n).few {
 		args.rowsOfX = int32(roundUpTo(n, mostOfX))
 	}
 	args.blocks = 1
@@ -167,7 +167,7 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 		w: l.w, x: p.slots, scales: scales, y: y, apart: all.apart,
 		n: int32(n), stride: int32(rows), length: int32(length),
 	}
-	if !shape.whole() || shape.bytes > 0 {
+	if !shape.few || shape.bytes > 0 {
 		args.rowsOfX = int32(roundUpTo(n, mostOfX))
 	}
 	if next != nil {
@@ -181,20 +181,17 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 // batchShape is how a product is shared between blocks.
 type batchShape struct {
 	kernel               string
-	ofX                  int // rows of x of a block
+	few                  bool // a warp has all columns of a part, not a quarter: slots are in another order
 	warps, bytes, blocks int
 }
-
-// whole reports whether a warp has all columns of a part for one row or a few, rather than a
-// quarter of them for many: slots are in another order.
-func (s batchShape) whole() bool { return s.ofX == 1 || s.kernel == "few4_" }
 
 // batchShapeOf returns that of a product with n rows of x on a GPU of so many multiprocessors, of
 // which a block may have so much memory.
 func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	rows, parts := int(l.w.rows), ceil(stepsOf(int(l.w.cols)), length)
 	few := func(kernel string, ofX int) batchShape {
-		s := batchShape{kernel, ofX, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX)}
+		s := batchShape{kernel, true, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX)}
+		// A multiprocessor is to hold two blocks at the least.
 		if bytes := int(l.w.cols) / groupLen * slotBytes; ofX == 1 && bytes+slotBytes <= memory/2 {
 			s.bytes = bytes
 		}
@@ -221,7 +218,7 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 			items := ceil(rows, warps/batchPhases*batchRows) * parts
 			// The more warps there are the better, but small blocks are done sooner.
 			if warps*together > most {
-				best = batchShape{k.kernel, k.ofX, warps, bytes, max(1, min(sms*together/passes, items)) * passes}
+				best = batchShape{k.kernel, false, warps, bytes, max(1, min(sms*together/passes, items)) * passes}
 				most = warps * together
 			}
 			if items*passes <= sms*together {

@@ -247,16 +247,16 @@ func TestBatchShape(t *testing.T) {
 		memory                int
 		want                  batchShape
 	}{
-		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", 1, 8, 28 * 144, 49}},
-		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", 4, 8, 0, 49 * 3}},
-		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch4_", 4, 4, 4*2560 + 2304, 196}},
-		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", 16, 4, 4*2560 + 12*2304, 528}},
-		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", 32, 8, 8*2560 + 12*4608, 264}},
-		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", 32, 8, 8*2560 + 12*4608, 264}},
-		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", 32, 16, 16*2560 + 28*4608, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch16_", 16, 16, 16*2560 + 64*2304, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch4_", 4, 16, 16*2560 + 64*576, 128}},
-		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", 1, 8, 256 * 144, 1187 * 32}},
+		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 28 * 144, 49}},
+		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
+		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch4_", false, 4, 4*2560 + 2304, 196}},
+		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*2304, 528}},
+		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 12*4608, 264}},
+		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 12*4608, 264}},
+		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 16, 16*2560 + 28*4608, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch16_", false, 16, 16*2560 + 64*2304, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch4_", false, 16, 16*2560 + 64*576, 128}},
+		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 256 * 144, 1187 * 32}},
 	} {
 		l := &linear{typ: c.typ}
 		l.w.rows, l.w.cols = int32(c.rows), int32(c.cols)

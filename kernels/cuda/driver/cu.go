@@ -282,9 +282,9 @@ func (m *module) Function(name string) (Function, error) {
 }
 
 type function struct {
-	name   string
-	f      cu.Function
-	shared int
+	name         string
+	f            cu.Function
+	shared, most int // bytes of a block of the next launch, and that there may be
 }
 
 // handle is the driver's; cu's Function is that and nothing else.
@@ -296,12 +296,15 @@ func (f *function) Occupancy(threads int) (int, error) {
 }
 
 func (f *function) Share(bytes int) error {
-	if f.shared == bytes {
-		return nil
+	if bytes > f.most {
+		r := C.cuFuncSetAttribute(f.handle(), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes))
+		if err := status("cuFuncSetAttribute", fmt.Sprintf("%s, %d bytes of shared memory", f.name, bytes), r); err != nil {
+			return err
+		}
+		f.most = bytes
 	}
 	f.shared = bytes
-	r := C.cuFuncSetAttribute(f.handle(), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes))
-	return status("cuFuncSetAttribute", fmt.Sprintf("%s, %d bytes of shared memory", f.name, bytes), r)
+	return nil
 }
 
 func (c *context) Launch(f Function, grid, threads int, args []byte) error {
