@@ -109,6 +109,22 @@ func (s *Stage) allocBatch() (err error) {
 	return nil
 }
 
+// batchKernels loads the kernels for all types of the stage's weights.
+func (p *pass) batchKernels() {
+	p.ofRows("turn")
+	for i := range p.layers {
+		l := &p.layers[i]
+		for _, all := range []joined{l.qkv, {l.o}, l.gateUp, {l.down}} {
+			for _, m := range all {
+				p.ofBatch("slots_", m.typ)
+			}
+		}
+	}
+	if p.Head != nil {
+		p.ofBatch("slots_", p.head.typ)
+	}
+}
+
 // ofBatch returns the name of a kernel for a type of weights, which it loads if it is not there.
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()

@@ -142,6 +142,11 @@ func TestBatchBits(t *testing.T) {
 					t.Fatalf("%d rows go through a block together", n)
 				}
 				s := tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, plan.Options{MaxRows: rowsAtOnce + 16, MaxCtx: 200})
+				for _, k := range append([]quant.Type{p.Head.W.Type}, c.types...) {
+					if s.dev.functions["slots_"+k.String()] == nil {
+						t.Errorf("the first tokens of weights in %v wait for their kernels", k)
+					}
+				}
 				const each, seqs = 2, 18
 				var one [][]float32 // of each sequence, the logits of its last tokens
 				for q := range seqs {

@@ -186,6 +186,9 @@ func (s *Stage) load() (err error) {
 	if s.token.layers != 0 {
 		p.tokenKernel()
 	}
+	if s.slots != 0 {
+		p.batchKernels()
+	}
 	if s.Apart() {
 		p.flashKernel()
 	}
