@@ -16,6 +16,7 @@ const (
 	WantNone Want = iota // only the keys and values
 	WantLast             // the logits of the last token
 	WantAll              // the logits of every token
+	WantTop              // the largest logits of the last token: see [plan.Batch]
 )
 
 // Seq is one sequence's part of a batch.
@@ -32,8 +33,9 @@ type Seq struct {
 	// Logits receives the wanted logits, [1 or len(Tokens)][Vocab]. Its
 	// memory is used when there is enough.
 	Logits []float32
-	// Out receives the greedy tokens. Its memory is used likewise.
+	// Out receives the greedy tokens, Top the largest logits. Their memory is used likewise.
 	Out []int32
+	Top []plan.Logit
 }
 
 // Forward computes a batch of sequences: all tokens of all of them, in parts
@@ -109,7 +111,7 @@ func (s *Seq) wanted() int {
 	switch {
 	case s.Want == WantAll:
 		return len(s.Tokens)
-	case s.Want == WantLast || s.Greedy > 0:
+	case s.Want != WantNone || s.Greedy > 0:
 		return 1
 	}
 	return 0
@@ -153,8 +155,8 @@ func (m *Model) check(seqs []Seq) error {
 		if len(s.Tokens) == 0 {
 			return fmt.Errorf("model: sequence %d has no tokens", i)
 		}
-		if s.Greedy < 0 || s.Greedy > 0 && s.Want == WantAll {
-			return fmt.Errorf("model: sequence %d wants %d greedy tokens and Want %d; greedy tokens exclude WantAll", i, s.Greedy, s.Want)
+		if s.Greedy < 0 || s.Greedy > 0 && (s.Want == WantAll || s.Want == WantTop) {
+			return fmt.Errorf("model: sequence %d wants %d greedy tokens and Want %d; greedy tokens exclude WantAll and WantTop", i, s.Greedy, s.Want)
 		}
 		if need := s.KV.Len() + len(s.Tokens) + max(s.Greedy-1, 0); need > s.KV.ctx {
 			return &ContextError{Need: need, Room: s.KV.ctx}
@@ -198,7 +200,8 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 		b.Spans, b.Tokens, b.Outputs = b.Spans[:0], b.Tokens[:0], b.Outputs[:0]
 		b.Many = m.runs[first].many
 		m.slices = m.slices[:0]
-		wanting, best := 0, true // runs with logits in this batch; whether nothing else is wanted than the best
+		// Runs with logits in this batch; whether nothing else is wanted than the best, or the largest.
+		wanting, best, top := 0, true, true
 		for i := first; i < len(m.runs) && len(b.Tokens) < m.maxRows; i++ {
 			r := &m.runs[i]
 			if apart && r.many != b.Many {
@@ -218,18 +221,25 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 				b.Outputs = append(b.Outputs, j)
 			}
 			wanting += min(sl.outputs, 1)
-			best = best && (sl.outputs == 0 || s.Want == WantNone)
+			if sl.outputs > 0 {
+				best, top = best && s.Want == WantNone, top && (s.Want == WantNone || s.Want == WantTop)
+			}
 			m.slices = append(m.slices, sl)
 		}
-		b.Best = nil
-		if best && wanting > 0 {
+		b.Best, b.Top = nil, nil
+		switch {
+		case wanting == 0:
+		case best:
 			m.best = resize(m.best, len(b.Outputs))
 			b.Best = m.best
+		case top:
+			m.top = resize(m.top, len(b.Outputs)*plan.TopLen)
+			b.Top = m.top
 		}
 		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
 			return err
 		}
-		m.takeGreedy(seqs)
+		m.take(seqs)
 		m.finished += len(b.Tokens)
 		m.within(0)
 		for _, sl := range m.slices {
@@ -245,16 +255,26 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 	return nil
 }
 
-// takeGreedy appends the most likely token to every sequence that is to have greedy ones
-// and whose tokens end in the batch.
-func (m *Model) takeGreedy(seqs []Seq) {
-	at := 0
+// take gives the sequences whose tokens end in the batch their largest logits, and appends the
+// most likely token to those that are to have greedy ones.
+func (m *Model) take(seqs []Seq) {
+	b, at := &m.batch, 0
 	for _, sl := range m.slices {
 		s := &seqs[m.runs[sl.run].seq]
 		switch {
-		case sl.outputs == 0 || s.Greedy == 0:
-		case m.batch.Best != nil:
-			s.Out = append(s.Out, m.batch.Best[at])
+		case sl.outputs == 0:
+		case s.Want == WantTop:
+			s.Top = resize(s.Top, plan.TopLen)
+			if b.Top == nil {
+				plan.Top(s.Top, s.Logits)
+			} else {
+				copy(s.Top, b.Top[at*plan.TopLen:])
+			}
+		case s.Greedy == 0:
+		case b.Best != nil:
+			s.Out = append(s.Out, b.Best[at])
+		case b.Top != nil:
+			s.Out = append(s.Out, b.Top[at*plan.TopLen].Token)
 		default:
 			s.Out = append(s.Out, plan.Largest(s.Logits))
 		}
@@ -301,7 +321,7 @@ func (m *Model) runBatch(ctx context.Context, seqs []Seq, direct bool) error {
 			return err
 		}
 	}
-	if direct || b.Best != nil {
+	if direct || b.Best != nil || b.Top != nil {
 		return nil
 	}
 	from := b.Logits

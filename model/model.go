@@ -179,6 +179,7 @@ type Model struct {
 	before []int
 	logits []float32
 	best   []int32
+	top    []plan.Logit
 	hidden []float32 // between stages
 }
 

@@ -67,6 +67,7 @@ type Session struct {
 	kv    *KV
 	seq   [1]Seq
 	next  [1]int32 // the token to compute in decode
+	want  Want     // of decode
 	guess *guesses // nil without speculation
 	stats Stats
 }
@@ -134,9 +135,10 @@ func (s *Session) generate(ctx context.Context, prompt []int32, g Generation, em
 	decoder.SkipControl = true
 	s.speculate(prompt, g.Speculate)
 	defer s.settle()
-	logits := s.seq[0].Logits
+	var logits []float32 // s.seq has those of the prompt
+	s.want = WantFor(sampler)
 	for {
-		id, err := sampler.Sample(logits)
+		id, err := s.choose(ctx, sampler, logits)
 		if err != nil {
 			return err
 		}
@@ -219,12 +221,20 @@ func (s *Session) compute(ctx context.Context, tokens []int32, want Want) error 
 }
 
 // after computes the token that the text goes on with, and returns the logits of
-// what follows it. So many tokens may follow, or any number if it is below 0.
+// what follows it, or nil if s.seq has what s.want says of them. So many tokens may
+// follow, or any number if it is below 0.
 func (s *Session) after(ctx context.Context, id int32, room int) ([]float32, error) {
 	if s.guess != nil {
 		return s.guessed(ctx, id, room)
 	}
 	s.next[0] = id
-	err := s.forward(ctx, s.next[:])
-	return s.seq[0].Logits, err
+	return nil, s.compute(ctx, s.next[:], s.want)
+}
+
+// choose chooses a token by what after returned.
+func (s *Session) choose(ctx context.Context, sampler *sample.Sampler, logits []float32) (int32, error) {
+	if logits == nil {
+		return s.m.Sample(ctx, &s.seq[0], sampler)
+	}
+	return sampler.Sample(logits)
 }

@@ -78,6 +78,7 @@ func (s *Session) Write(ctx context.Context, prompt, answer []int32, speculate b
 	s.stats.Prefill = time.Since(start)
 	s.speculate(prompt, speculate)
 	defer s.settle()
+	s.want = WantTop // as most ways of choosing a token do
 	start = time.Now()
 	for i, id := range answer[:len(answer)-1] { // the last token is not computed
 		if _, err := s.after(ctx, id, len(answer)-1-i); err != nil {

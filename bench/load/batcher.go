@@ -10,6 +10,7 @@ import (
 
 	"qgo/bench"
 	"qgo/model"
+	"qgo/model/sample"
 	"qgo/model/tokenizer"
 )
 
@@ -27,7 +28,8 @@ var errFellBack = errors.New("the GPU failed, and the CPU went on: what was time
 // first.
 type Batcher struct {
 	m     *model.Model
-	gpu   bool // whether the model was on a GPU at first
+	p     sample.Params // by which tokens are chosen
+	gpu   bool          // whether the model was on a GPU at first
 	free  []*model.KV
 	jobs  chan *job
 	ctx   context.Context // ends the steps
@@ -46,6 +48,7 @@ type job struct {
 	gen    int
 	start  time.Time
 	seq    model.Seq
+	by     chooser
 	prompt []int32 // what is not computed yet
 	next   [1]int32
 	ids    []int32 // the answer
@@ -57,13 +60,13 @@ type job struct {
 }
 
 // NewBatcher makes room for the texts of so many users, of up to ctxLen tokens
-// each. That there is memory for them is checked before. Close it after use.
-func NewBatcher(ctx context.Context, m *model.Model, users, ctxLen int) (*Batcher, error) {
+// each, which are chosen by p. That there is memory for them is checked before. Close it after use.
+func NewBatcher(ctx context.Context, m *model.Model, users, ctxLen int, p sample.Params) (*Batcher, error) {
 	kvs, err := newKVs(m, users, ctxLen)
 	if err != nil {
 		return nil, err
 	}
-	b := &Batcher{m: m, gpu: m.OnGPU(), free: kvs, jobs: make(chan *job)}
+	b := &Batcher{m: m, p: p, gpu: m.OnGPU(), free: kvs, jobs: make(chan *job)}
 	b.ctx, b.close = context.WithCancel(ctx)
 	b.done.Go(b.run)
 	return b, nil
@@ -76,8 +79,8 @@ func (b *Batcher) Close() error {
 	return closeKVs(b.free)
 }
 
-// Answer is an [Engine]'s: the most likely tokens, the model's end of an answer
-// being one like any other.
+// Answer is an [Engine]'s, in which the model's end of an answer is a token like any
+// other.
 func (b *Batcher) Answer(ctx context.Context, text string, tokens int) (bench.Rep, error) {
 	j := &job{ctx: ctx, text: text, gen: tokens, start: time.Now(), done: make(chan struct{})}
 	if err := b.do(j); err != nil {
@@ -140,6 +143,12 @@ func (b *Batcher) begin(j *job) {
 	if need := len(prompt) + j.gen; err == nil && need > kv.Cap() {
 		err = &model.ContextError{Need: need, Room: kv.Cap()}
 	}
+	if err == nil {
+		j.by, err = newChooser(b.m, b.p)
+	}
+	if err == nil {
+		err = j.by.begin(prompt)
+	}
 	if err != nil {
 		b.end(j, err)
 		return
@@ -169,7 +178,7 @@ func (b *Batcher) step() {
 		}
 		for i, j := range b.batch {
 			if j.err = err; err == nil {
-				j.advance(&b.seqs[i])
+				j.err = j.advance(b.ctx, b.m, &b.seqs[i])
 			}
 		}
 	}
@@ -192,7 +201,8 @@ func (b *Batcher) compose() {
 	for _, j := range b.active {
 		switch {
 		case len(j.prompt) == 0:
-			j.seq.Tokens, j.seq.Greedy = j.next[:], 1
+			j.seq.Tokens = j.next[:]
+			j.by.asks(&j.seq)
 			b.add(j)
 		case reads == nil:
 			reads = j
@@ -202,9 +212,9 @@ func (b *Batcher) compose() {
 		return
 	}
 	n := min(len(reads.prompt), PromptChunk, max(b.m.MaxRows()-len(b.batch), 1))
-	reads.seq.Tokens, reads.seq.Greedy = reads.prompt[:n], 0
+	reads.seq.Tokens, reads.seq.Greedy, reads.seq.Want = reads.prompt[:n], 0, model.WantNone
 	if n == len(reads.prompt) {
-		reads.seq.Greedy = 1
+		reads.by.asks(&reads.seq)
 	}
 	b.add(reads)
 }
@@ -214,17 +224,25 @@ func (b *Batcher) add(j *job) {
 }
 
 // advance takes what a step computed for a request.
-func (j *job) advance(s *model.Seq) {
-	j.seq.Logits, j.seq.Out = s.Logits, s.Out // their memory
+func (j *job) advance(ctx context.Context, m *model.Model, s *model.Seq) error {
+	asked := s.Greedy > 0 || s.Want != model.WantNone
+	var id int32
+	if asked {
+		var err error
+		if id, err = j.by.next(ctx, m, s); err != nil {
+			return err
+		}
+	}
+	j.seq.Logits, j.seq.Out, j.seq.Top = s.Logits, s.Out, s.Top // their memory
 	if len(j.prompt) > 0 {
 		j.prompt = j.prompt[len(s.Tokens):]
 	}
-	if len(s.Out) == 0 {
-		return
+	if !asked {
+		return nil
 	}
-	j.next[0] = s.Out[0]
-	j.ids = append(j.ids, s.Out[0])
-	j.decode.Next(s.Out[0]) // to text, as a user gets it
+	j.next[0] = id
+	j.ids = append(j.ids, id)
+	j.decode.Next(id) // to text, as a user gets it
 	now := time.Since(j.start)
 	if j.rep.Gen == 0 {
 		j.rep.TTFT = int64(now)
@@ -233,6 +251,7 @@ func (j *job) advance(s *model.Seq) {
 	}
 	j.last, j.rep.NS = now, int64(now)
 	j.rep.Gen++
+	return nil
 }
 
 // newKVs makes n KV caches for texts of up to ctxLen tokens.

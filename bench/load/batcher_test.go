@@ -11,6 +11,7 @@ import (
 	"qgo/bench"
 	"qgo/model"
 	"qgo/model/demo"
+	"qgo/model/sample"
 	"qgo/tensor"
 )
 
@@ -41,7 +42,7 @@ func texts(t *testing.T, m *model.Model, tokens int) Texts {
 }
 
 // alone returns the answer that a session gives.
-func alone(t *testing.T, m *model.Model, text string, tokens int) (ids []int32, prompt int) {
+func alone(t *testing.T, m *model.Model, text string, tokens int, p sample.Params) (ids []int32, prompt int) {
 	t.Helper()
 	s, err := m.NewSession(0)
 	if err != nil {
@@ -52,7 +53,7 @@ func alone(t *testing.T, m *model.Model, text string, tokens int) (ids []int32, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := model.Generation{MaxTokens: tokens, IgnoreEOG: true, Token: func(id int32) { ids = append(ids, id) }}
+	g := model.Generation{Sampling: p, MaxTokens: tokens, IgnoreEOG: true, Token: func(id int32) { ids = append(ids, id) }}
 	for _, failed := range s.Generate(context.Background(), asked, g) {
 		if failed != nil {
 			t.Fatal(failed)
@@ -63,13 +64,18 @@ func alone(t *testing.T, m *model.Model, text string, tokens int) (ids []int32, 
 
 // TestBatcher expects of every answer among others that it is the one that a
 // sequence gives alone, token for token: with prompts of a chunk and of more,
-// and more requests than users.
+// and more requests than users; of the most likely tokens, and of sampled ones, whose
+// penalties are so strong that the largest logits are not always enough.
 func TestBatcher(t *testing.T) {
 	m := loaded(t)
 	short, long := texts(t, m, 40), texts(t, m, PromptChunk+90)
 	const each, tokens = 2, 20
-	for _, users := range []int{1, 3, 8} {
-		b, err := NewBatcher(t.Context(), m, users, contextOf)
+	for users, p := range map[int]sample.Params{
+		1: {Temperature: 1, TopK: 60, PresencePenalty: 30},
+		3: {},
+		8: {Temperature: 0.7, TopK: 20, TopP: 0.8, RepeatPenalty: 1.05},
+	} {
+		b, err := NewBatcher(t.Context(), m, users, contextOf, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +98,7 @@ func TestBatcher(t *testing.T) {
 			t.Error(err)
 		}
 		for i, j := range jobs {
-			want, prompt := alone(t, m, j.text, j.gen)
+			want, prompt := alone(t, m, j.text, j.gen, p)
 			if j.err != nil || !slices.Equal(j.ids, want) || j.rep.Prompt != prompt || j.rep.Gen != j.gen || len(j.rep.Gaps) != j.gen-1 {
 				t.Errorf("%d users, request %d: %v, %d tokens of prompt, %d of answer:\n%v, alone:\n%v", users, i, j.err, j.rep.Prompt, j.rep.Gen, j.ids, want)
 			}
@@ -136,7 +142,7 @@ func TestBatcherChunks(t *testing.T) {
 func TestBatcherEnds(t *testing.T) {
 	m := loaded(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	b, err := NewBatcher(ctx, m, 2, 100)
+	b, err := NewBatcher(ctx, m, 2, 100, sample.Params{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +171,7 @@ func TestBatcherEnds(t *testing.T) {
 // TestPlanOnModel measures the model with everything that a report has of it.
 func TestPlanOnModel(t *testing.T) {
 	m := loaded(t)
-	b, err := NewBatcher(t.Context(), m, 3, 128)
+	b, err := NewBatcher(t.Context(), m, 3, 128, sample.Params{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,16 +188,18 @@ func TestPlanOnModel(t *testing.T) {
 func TestBatchDecode(t *testing.T) {
 	m := loaded(t)
 	var said []string
-	steps, err := BatchDecode(t.Context(), m, []int{1, 3}, func(s string) { said = append(said, s) })
-	if err != nil || len(steps) != 2 || steps[1].Sequences != 3 || steps[1].MS <= 0 || !near(steps[1].TotalTS, 3*steps[1].EachTS) {
-		t.Errorf("%v, %+v", err, steps)
+	for _, p := range []sample.Params{{Temperature: 1, TopP: 0.9}, {}} {
+		steps, err := BatchDecode(t.Context(), m, []int{1, 3}, p, func(s string) { said = append(said, s) })
+		if err != nil || len(steps) != 2 || steps[1].Sequences != 3 || steps[1].MS <= 0 || !near(steps[1].TotalTS, 3*steps[1].EachTS) {
+			t.Errorf("%v, %+v", err, steps)
+		}
 	}
 	if want := "filling KV cache 3 of 3"; !slices.Contains(said, want) || said[len(said)-1] != "decode of 3 sequences at once" {
 		t.Errorf("it says %q", said)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := BatchDecode(gone, m, []int{1}, func(string) {}); !errors.Is(err, context.Canceled) {
+	if _, err := BatchDecode(gone, m, []int{1}, sample.Params{}, func(string) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"qgo/bench"
 	"qgo/model"
+	"qgo/model/sample"
 )
 
 // How a [Step] is measured.
@@ -27,9 +28,9 @@ type Step struct {
 	EachTS    float64 `json:"tokens_per_second_each"`
 }
 
-// BatchDecode measures steps of each number of sequences. If ctx ends it returns
-// its error beside what was measured until then.
-func BatchDecode(ctx context.Context, m *model.Model, sizes []int, progress func(step string)) (steps []Step, err error) {
+// BatchDecode measures steps of each number of sequences, whose tokens are chosen by p. If
+// ctx ends it returns its error beside what was measured until then.
+func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Params, progress func(step string)) (steps []Step, err error) {
 	most := 0
 	for _, n := range sizes {
 		most = max(most, n)
@@ -47,8 +48,11 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, progress func
 		}
 		return ids
 	}
-	seqs := make([]model.Seq, most)
+	seqs, by := make([]model.Seq, most), make([]chooser, most)
 	for i := range seqs {
+		if by[i], err = newChooser(m, p); err != nil {
+			return nil, err
+		}
 		progress(fmt.Sprintf("filling KV cache %d of %d", i+1, most))
 		seqs[i] = model.Seq{KV: kvs[i], Tokens: random(decodeDepth)}
 		if err := m.Forward(ctx, seqs[i:i+1]); err != nil {
@@ -61,7 +65,8 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, progress func
 		var took bench.Sample
 		for i := range decodeWarmUp + decodeSteps {
 			for j := range n {
-				seqs[j].Tokens, seqs[j].Greedy = random(1), 1
+				seqs[j].Tokens = random(1)
+				by[j].asks(&seqs[j])
 			}
 			start := time.Now()
 			if err := m.Forward(ctx, seqs[:n]); err != nil {
@@ -69,6 +74,11 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, progress func
 			}
 			if gpu && !m.OnGPU() {
 				return steps, errFellBack
+			}
+			for j := range n {
+				if _, err := by[j].next(ctx, m, &seqs[j]); err != nil {
+					return steps, err
+				}
 			}
 			if i >= decodeWarmUp {
 				took = append(took, ms(time.Since(start)))

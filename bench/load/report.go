@@ -16,6 +16,8 @@ type Report struct {
 	Scenario string    `json:"scenario,omitempty"`
 	Prompt   int       `json:"n_prompt"`
 	Answer   int       `json:"n_gen"`
+	// Sampling says how tokens are chosen, if not the most likely ones are.
+	Sampling string `json:"sampling,omitempty"`
 	// Loop is closed (each user sends the next request when the last is
 	// answered) or open (requests arrive as a Poisson process of Rate a second,
 	// from Seed).

@@ -18,6 +18,7 @@ import (
 	"qgo/bench/load"
 	"qgo/gguf/show"
 	"qgo/model"
+	"qgo/model/sample"
 )
 
 // usersFlags are those of bench users.
@@ -28,6 +29,8 @@ type usersFlags struct {
 	seconds                float64
 	plan                   load.Plan
 	sizes                  []int // of --batch-decode
+	sampled                bool
+	sampling               sample.Params // greedy unless sampled
 	server                 *baseline.OpenAI
 }
 
@@ -72,6 +75,7 @@ Environment: OPENAI_API_KEY (the key of a server that asks for one).`,
 	f.DurationVar(&u.plan.Limits.TPOT, "tpot", 50*time.Millisecond, "limit of each further token for goodput")
 	f.Float64Var(&u.plan.Limits.Percent, "for", 90, "percent of the requests that must meet both limits")
 	f.StringVar(&u.batch, "batch-decode", "", "measure decode of so many sequences at once, such as 1,2,4,8,16,32")
+	f.BoolVar(&u.sampled, "sampled", false, "draw tokens as the model's file or its makers recommend, in place of the most likely ones")
 	return cmd
 }
 
@@ -181,7 +185,7 @@ func (u *usersFlags) checkServer(cmd *cobra.Command) error {
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 		return usagef(cmd, "--url is %s: expected the address of a server, such as http://localhost:8080", show.Quoted(u.url))
 	}
-	for _, flag := range []string{"model", "threads", "no-pin", "ctx", "kv", "no-repack", "tier", "fast", "device", "gpu-layers", "batch-decode"} {
+	for _, flag := range []string{"model", "threads", "no-pin", "ctx", "kv", "no-repack", "tier", "fast", "device", "gpu-layers", "batch-decode", "sampled"} {
 		if cmd.Flags().Changed(flag) {
 			return usagef(cmd, "--%s is for a model that qgo computes itself: leave it out with --url", flag)
 		}
@@ -268,6 +272,12 @@ func (u *usersFlags) measureModel(cmd *cobra.Command, r *load.Report) error {
 	}
 	defer m.Close()
 	place := m.Placement()
+	if u.sampled {
+		if u.sampling = model.RecommendedSampling(m.File, &m.Config).Params; u.sampling.Greedy() {
+			return fmt.Errorf("--sampled: neither the file nor its makers recommend how to draw tokens of %s: leave it out", show.Text(filepath.Base(m.File.Name)))
+		}
+		r.Sampling = samplingText(u.sampling)
+	}
 	r.Engine, r.Model, r.KV = "qgo", filepath.Base(m.File.Name), m.KVType()
 	r.Devices = (&bench.Result{Backends: place.GPU, GPUInfo: place.GPUName, GPULayers: place.GPULayers, Threads: m.Threads()}).Devices()
 	return u.watch(cmd, func(ctx context.Context) error {
@@ -279,7 +289,7 @@ func (u *usersFlags) measureModel(cmd *cobra.Command, r *load.Report) error {
 		if len(u.sizes) == 0 {
 			return nil
 		}
-		r.BatchDecode, err = load.BatchDecode(ctx, m, u.sizes, p.Progress)
+		r.BatchDecode, err = load.BatchDecode(ctx, m, u.sizes, u.sampling, p.Progress)
 		return err
 	})
 }
@@ -292,7 +302,7 @@ func (u *usersFlags) serve(ctx context.Context, m *model.Model, context int, r *
 		return err
 	}
 	p.Texts, r.Chunk = load.NewTexts(text), load.PromptChunk
-	b, err := load.NewBatcher(ctx, m, slices.Max(p.Users), context)
+	b, err := load.NewBatcher(ctx, m, slices.Max(p.Users), context, u.sampling)
 	if err != nil {
 		return err
 	}

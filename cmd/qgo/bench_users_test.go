@@ -80,6 +80,20 @@ func TestBenchUsers(t *testing.T) {
 	}
 }
 
+// TestBenchUsersSampled draws tokens where it is known how, and says how.
+func TestBenchUsersSampled(t *testing.T) {
+	const how = "temp 0.7, top-k 20, top-p 0.8, repeat-penalty 1.05"
+	args := []string{"bench", "users", "--sampled", "--users", "2", "--prompt", "16", "--answer", "2", "--requests", "1", "--batch-decode", "2"}
+	out := succeed(t, "", args...)
+	fits80(t, out)
+	if !strings.Contains(out, "\nTokens are drawn: "+how+".\n") {
+		t.Errorf("%s", out)
+	}
+	if r := usersReport(t, succeed(t, "", append(args, "-o", "json")...)); r.Sampling != how || len(r.Levels) != 1 || r.Levels[0].Failed != 0 || len(r.BatchDecode) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestBenchUsersSynthetic needs no model and no server.
 func TestBenchUsersSynthetic(t *testing.T) {
 	out := succeed(t, "", "bench", "users", "--users", "2", "--prompt", "16", "--answer", "2", "--requests", "1")
@@ -174,6 +188,8 @@ func TestBenchUsersErrors(t *testing.T) {
 		{2, `--url is "localhost:80": expected the address of a server`, "--url localhost:80"},
 		{2, `--url is "": expected the address of a server`, "--url ="},
 		{2, "--model is for a model that qgo computes itself: leave it out with --url", "--url http://x -m " + demoFile},
+		{2, "--sampled is for a model that qgo computes itself", "--url http://x --sampled"},
+		{1, "--sampled: neither the file nor its makers recommend how to draw tokens of godoc-tiny-q8_0.gguf: leave it out", "--sampled --batch-decode 1 -m " + demoFile},
 		{2, "--batch-decode is for a model that qgo computes itself", "--url http://x --batch-decode 2"},
 		{2, "--threads is -1: choose 0 or more", "-t -1"},
 		{1, "the texts need a context of 320: --ctx is 100", "-m " + demoFile + " --ctx 100"},

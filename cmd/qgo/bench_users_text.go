@@ -49,6 +49,9 @@ func printUsersHead(w io.Writer, r *load.Report) {
 		of = clip(r.Model, 60) + " " + of
 	}
 	fmt.Fprintln(w, wrap(of, 80, "  "))
+	if r.Sampling != "" {
+		fmt.Fprintln(w, wrap("Tokens are drawn: "+r.Sampling+".", 80, ""))
+	}
 	if len(r.Levels) == 0 {
 		return
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -85,6 +86,17 @@ func swapAllAndNone(n int) int {
 		return 0
 	}
 	return n
+}
+
+// samplingText lists the parameters that change anything, as the command line has them.
+func samplingText(p sample.Params) string {
+	var all []string
+	for _, k := range knobs {
+		if text := k.get(&p); text != k.get(&sample.Params{}) {
+			all = append(all, k.name+" "+text)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // sampling is how a chat chooses tokens: as the user says, and as is recommended

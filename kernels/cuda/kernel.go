@@ -51,14 +51,6 @@ type (
 		parts, tops, sums, out driver.Ptr
 		headDim, splits        int32
 	}
-	largestArgs struct {
-		logits, values, places driver.Ptr
-		n, parts               int32
-	}
-	argmaxArgs struct {
-		values, places, out driver.Ptr
-		parts               int32
-	}
 	// cacheRow is where a row of a batch finds its keys and values.
 	cacheRow struct {
 		kv       driver.Ptr
@@ -98,7 +90,7 @@ const common = "common"
 
 var (
 	commonKernels = []string{
-		"rmsnorm", "headnorm", "swiglu", "largest", "argmax", "merge", "rope_F32", "rope_F16", "rope_Q8_0",
+		"rmsnorm", "headnorm", "swiglu", "largest", "argmax", "topOfPart", "topOfRow", "merge", "rope_F32", "rope_F16", "rope_Q8_0",
 		"attend64_F32", "attend64_F16", "attend64_Q8_0", "attend128_F32", "attend128_F16", "attend128_Q8_0",
 	}
 	matrixKernels = []string{"matvec1_", "matvec4_", "gemm16_", "gemm32_", "gemm64_", "embed_", "expand_"}

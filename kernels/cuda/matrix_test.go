@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/cuda/emulator"
-	"qgo/kernels/plan"
 	"qgo/quant"
 	"qgo/quant/codec"
 	"qgo/tensor"
@@ -267,61 +265,4 @@ func lookedUp(t *testing.T, s *Stage, w tensor.Tensor) error {
 		}
 	}
 	return p.err
-}
-
-// TestArgmax finds the first of the largest of a row's values, which may be the
-// first or the last, negative or infinite, and fewer than the block's threads.
-func TestArgmax(t *testing.T) {
-	dev := anyGPU(t, emulator.Options{})
-	inf := float32(math.Inf(1))
-	for _, c := range []struct {
-		n, want int
-		large   map[int]float32
-	}{
-		{1, 0, nil}, {31, 30, map[int]float32{30: -1}}, {1000, 0, nil}, {1000, 999, map[int]float32{999: 3}}, {3, 2, map[int]float32{0: -inf, 1: -inf}}, {2, 0, map[int]float32{0: -inf, 1: -inf}},
-		{1000, 255, map[int]float32{256: 3, 255: 3, 700: 3}}, {600, 300, map[int]float32{300: inf, 301: inf}},
-	} {
-		x := make([]float32, c.n)
-		for i := range x {
-			x[i] = -2
-		}
-		for i, v := range c.large {
-			x[i] = v
-		}
-		if want := int(plan.Largest(x)); want != c.want {
-			t.Errorf("the CPU finds %d of %v, want %d", want, c.large, c.want)
-		}
-		x = slices.Concat(make([]float32, c.n), x) // a row before
-		x[0] = 1
-		for _, parts := range []int{1, 2, 64} {
-			got, err := largestOf(dev, x, c.n, parts)
-			if err != nil || !slices.Equal(got, []int32{0, int32(c.want)}) {
-				t.Errorf("of %d values, %v among them, the largest is %d by %d parts (%v), want %d", c.n, c.large, got, parts, err, c.want)
-			}
-		}
-	}
-}
-
-// largestOf returns the places of the largest of each n values.
-func largestOf(dev *Device, x []float32, n, parts int) ([]int32, error) {
-	rows := len(x) / n
-	out := make([]int32, rows)
-	m := &memory{dev: dev}
-	return out, dev.do(func() error {
-		defer m.free()
-		var p [4]driver.Ptr
-		for i, values := range [][]float32{x, make([]float32, rows*parts), make([]float32, rows*parts), make([]float32, rows)} {
-			var err error
-			if p[i], err = upload(m, values); err != nil {
-				return err
-			}
-		}
-		if err := launch(dev, "largest", rows*parts, vectorThreads, largestArgs{p[0], p[1], p[2], int32(n), int32(parts)}); err != nil {
-			return err
-		}
-		if err := launch(dev, "argmax", rows, warpLen, argmaxArgs{p[1], p[2], p[3], int32(parts)}); err != nil {
-			return err
-		}
-		return dev.ctx.CopyOut(bytesOf(out), p[3])
-	})
 }

@@ -132,7 +132,7 @@ func (d *Device) stageBytes(p plan.Plan, o plan.Options) int64 {
 		slots, scales, products := batchSizes(p, o, d.batchParts(p))
 		n += aligned(slots) + aligned(scales) + aligned(products)
 	}
-	return n + 4*floats + int64(o.MaxRows)*batchBytes + 16*align
+	return n + 4*floats + keysBytes(p, o) + int64(o.MaxRows)*batchBytes + 17*align
 }
 
 // togetherIn are the matrices of a block, those together that are multiplied with the same

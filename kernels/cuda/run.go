@@ -132,7 +132,7 @@ func (p *pass) end(b *plan.Batch) {
 	case p.Head == nil:
 		p.err = p.dev.ctx.CopyOut(bytesOf(b.Hidden[:p.rows*p.Width]), p.hidden)
 	default:
-		p.err = p.dev.ctx.Sync()
+		p.sync()
 	}
 }
 
@@ -282,71 +282,4 @@ func (p *pass) split() (splits, span int) {
 	tiles := ceil(p.depth, attnTile)
 	perSplit := ceil(tiles, min(blocks, tiles, maxSplits))
 	return ceil(tiles, perSplit), perSplit * attnTile
-}
-
-// copyLogits copies rows of logits out: one, which a token of decode may have, by way of
-// pinned memory.
-func (p *pass) copyLogits(to []float32) {
-	if p.err != nil {
-		return
-	}
-	out := bytesOf(to)
-	if len(out) == len(p.pinned.bytes) {
-		if p.err = p.dev.ctx.CopyOut(p.pinned.bytes, p.logits); p.err == nil {
-			copy(out, p.pinned.bytes)
-		}
-		return
-	}
-	p.err = p.dev.ctx.CopyOut(out, p.logits)
-}
-
-// best finds the most likely tokens of the first rows of logits.
-func (p *pass) best(to []int32) {
-	n := len(to)
-	parts := min(maxSplits, min(splitRows, p.options.MaxRows)*p.Heads*maxSplits/n) // for which attention has memory
-	call(p, "largest", n*parts, vectorThreads, largestArgs{p.logits, p.tops, p.sums, int32(p.Vocab), int32(parts)})
-	call(p, "argmax", n, warpLen, argmaxArgs{p.tops, p.sums, p.parts, int32(parts)})
-	if p.err == nil {
-		pinned := p.pinned.bytes[:len(bytesOf(to))]
-		p.err = p.dev.ctx.CopyOut(pinned, p.parts)
-		copy(bytesOf(to), pinned)
-	}
-}
-
-// logitsTo computes n rows of logits, of those rows of the hidden states whose numbers stand
-// at rows.
-func (p *pass) logitsTo(rows, y driver.Ptr, n int) {
-	if p.slots != 0 && !p.many {
-		p.batchLogits(rows, y, n)
-		return
-	}
-	p.normalise(p.headNorm, rows, n)
-	p.starts(plan.OpHead)
-	p.multiply(&p.head, p.norm, p.Width, y, p.Vocab, n, false)
-}
-
-// logitsOf computes the wanted logits, as many rows at a time as there is room for, and
-// copies them or the most likely tokens out.
-func (p *pass) logitsOf(b *plan.Batch) {
-	for first := 0; first < len(b.Outputs) && p.err == nil; {
-		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
-		out := b.Logits[first*p.Vocab:][:n*p.Vocab]
-		reached := p.reach(out)
-		direct := n == 1 && b.Best == nil && reached != 0
-		y := p.logits
-		if direct {
-			y = reached
-		}
-		p.logitsTo(p.outputs+driver.Ptr(4*first), y, n)
-		p.starts(plan.OpOther)
-		switch {
-		case b.Best != nil:
-			p.best(b.Best[first:][:n])
-		case !direct:
-			p.copyLogits(out)
-		case p.err == nil:
-			p.err = p.dev.ctx.Sync()
-		}
-		first += n
-	}
 }

@@ -28,13 +28,13 @@ type Stage struct {
 
 	hidden, norm, qkv, attn, gateUp driver.Ptr
 	parts, tops, sums               driver.Ptr
-	logits, rope                    driver.Ptr
+	logits, keys, rope              driver.Ptr
 	halves                          halves
 	token                           token
 	slots, scales, products         driver.Ptr             // of few rows: see batch.go
 	batch                           driver.Ptr             // as staging
 	staging                         hostMemory             // rows, tokens and outputs of a batch
-	pinned                          hostMemory             // a row of logits, if there is a head
+	pinned                          hostMemory             // what is handed over of logits, if there is a head
 	reached                         map[uintptr]driver.Ptr // memory of Pin by its address
 }
 
@@ -82,6 +82,9 @@ func (d *Device) Check(p plan.Plan) error {
 		return fmt.Errorf("cuda: heads of %d values; the kernels are for 64 and 128", p.HeadDim)
 	case p.KVHeads <= 0 || p.Heads%p.KVHeads != 0 || p.Group() > attnGroup:
 		return fmt.Errorf("cuda: %d heads on %d key heads; the kernels are for at most %d on each", p.Heads, p.KVHeads, attnGroup)
+	}
+	if p.Head != nil && p.Vocab > mostVocab {
+		return fmt.Errorf("cuda: a vocabulary of %d tokens; the kernels are for at most %d", p.Vocab, mostVocab)
 	}
 	for _, w := range tables(p) {
 		if err := fits(w); err != nil {
@@ -163,7 +166,10 @@ func (s *Stage) load() (err error) {
 		return err
 	}
 	if s.Head != nil {
-		if s.pinned, err = s.dev.hostAlloc(4 * s.Vocab); err != nil {
+		if s.keys, err = s.memory.alloc(keysBytes(s.Plan, s.options)); err != nil {
+			return err
+		}
+		if s.pinned, err = s.dev.hostAlloc(pinnedBytes(s.Plan)); err != nil {
 			return err
 		}
 	}

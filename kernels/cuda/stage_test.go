@@ -400,38 +400,3 @@ func TestStop(t *testing.T) {
 		}
 	}
 }
-
-// TestBest compares the most likely tokens that the GPU chooses with those of its logits,
-// of one row and of more than are computed at a time.
-func TestBest(t *testing.T) {
-	p := shape(t, 64, 2, quant.Q8_0)
-	s, err := load(p, anyGPU(t, emulator.Options{}), plan.Options{MaxRows: headRows + 3, MaxCtx: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	kv, err := s.NewKV(100, quant.F16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer kv.Close()
-	for _, rows := range []int{1, headRows + 3} {
-		b := &plan.Batch{Spans: []plan.Span{{KV: kv, N: rows}}, Logits: make([]float32, rows*p.Vocab)}
-		for i := range rows {
-			b.Tokens, b.Outputs = append(b.Tokens, int32(i)), append(b.Outputs, i)
-		}
-		if err := s.Run(context.Background(), b); err != nil {
-			t.Fatal(err)
-		}
-		b.Best = make([]int32, rows)
-		b.Choose()
-		want := slices.Clone(b.Best)
-		clear(b.Best)
-		if err := s.Run(context.Background(), b); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(b.Best, want) {
-			t.Errorf("the GPU chooses %d, its logits say %d", b.Best, want)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"qgo/quant"
@@ -149,13 +150,31 @@ type Batch struct {
 	// Best, if it is not nil, receives the most likely token of each output instead: the
 	// first one of those with the largest logit. Logits is then room that a stage may use.
 	Best []int32
+	// Top, likewise, receives the largest logits of each output, [len(Outputs)][TopLen], as
+	// [Top] orders them.
+	Top []Logit
 }
 
-// Choose fills Best from Logits.
+// Logit is a token and its logit.
+type Logit struct {
+	Token int32
+	Value float32
+}
+
+// TopLen is how many of the largest logits of an output a batch can ask for.
+const TopLen = 64
+
+// Choose fills Best or Top, whichever is wanted, from Logits.
 func (b *Batch) Choose() {
+	if len(b.Outputs) == 0 {
+		return
+	}
+	n := len(b.Logits) / len(b.Outputs)
 	for i := range b.Best {
-		n := len(b.Logits) / len(b.Best)
 		b.Best[i] = Largest(b.Logits[i*n:][:n])
+	}
+	for i := range len(b.Top) / TopLen {
+		Top(b.Top[i*TopLen:][:TopLen], b.Logits[i*n:][:n])
 	}
 }
 
@@ -175,6 +194,31 @@ func Largest(x []float32) int32 {
 		}
 	}
 	return int32(best)
+}
+
+// Top writes the largest logits to a slice, which is not empty: the larger ones first, of equal
+// ones the lower token. A NaN counts as larger than all numbers. If there are too few logits,
+// tokens -1 follow, of minus infinity.
+func Top(to []Logit, logits []float32) {
+	for i := range to {
+		to[i] = Logit{-1, float32(math.Inf(-1))}
+	}
+	last := len(to) - 1
+	for token, x := range logits {
+		if !to[last].below(x) {
+			continue // which is so of nearly all
+		}
+		i := last
+		for ; i > 0 && to[i-1].below(x); i-- {
+			to[i] = to[i-1]
+		}
+		to[i] = Logit{int32(token), x}
+	}
+}
+
+// below reports whether l comes behind the logit of a later token.
+func (l *Logit) below(x float32) bool {
+	return !(x <= l.Value) && l.Value == l.Value || l.Token < 0
 }
 
 // KV is a sequence's keys and values of one stage's blocks. It belongs to the

@@ -54,6 +54,11 @@ func (p Params) penalises() bool {
 	return p.PenaltyWindow >= 0 && (p.repeats() || p.PresencePenalty != 0 || p.FrequencyPenalty != 0)
 }
 
+// lowers reports whether the penalties raise no logit.
+func (p Params) lowers() bool {
+	return (p.RepeatPenalty == 0 || p.RepeatPenalty >= 1) && p.PresencePenalty >= 0 && p.FrequencyPenalty >= 0
+}
+
 func (p Params) repeats() bool { return p.RepeatPenalty != 0 && p.RepeatPenalty != 1 }
 
 // RangeError says that a parameter is out of its range.

@@ -29,6 +29,7 @@ type Sampler struct {
 	logits []float32   // scratch: the logits after bias and penalties
 	kept   []candidate // scratch: the tokens that may be drawn; its capacity is k of top-k
 	mass   []float64   // scratch: their weights
+	top    []candidate // scratch: the largest logits, after penalties
 }
 
 // New returns a sampler for a vocabulary of the given size, or an error that
@@ -124,7 +125,7 @@ func (s *Sampler) Sample(logits []float32) (int32, error) {
 		return 0, fmt.Errorf("%d logits for a vocabulary of %d", len(logits), len(s.logits))
 	}
 	top, err := mostLikely(logits)
-	if err != nil || s.params.Temperature == 0 && s.bias == nil && s.window == nil && s.constraint == nil {
+	if err != nil || s.params.Temperature == 0 && len(s.bias) == 0 && s.window == nil && s.constraint == nil {
 		return top, err
 	}
 	copy(s.logits, logits)
@@ -154,9 +155,8 @@ func (s *Sampler) truncate() {
 		return
 	case k < len(s.logits):
 		s.kept = largest(s.kept[:0], s.logits, k, s.constraint)
-		if topP {
-			s.kept = s.kept[:nucleus(s.kept, p.TopP*mass(s.kept))]
-		}
+		s.narrow()
+		return
 	case topP:
 		s.all()
 		want := p.TopP * mass(s.kept)
@@ -173,9 +173,15 @@ func (s *Sampler) truncate() {
 	default:
 		s.all()
 	}
-	if p.MinP > 0 {
-		s.kept = likely(s.kept, p.MinP)
+	s.kept = likely(s.kept, p.MinP)
+}
+
+// narrow leaves of the k largest logits, in order, those that top-p and min-p keep.
+func (s *Sampler) narrow() {
+	if p := s.params.TopP; p > 0 && p < 1 {
+		s.kept = s.kept[:nucleus(s.kept, p*mass(s.kept))]
 	}
+	s.kept = likely(s.kept, s.params.MinP)
 }
 
 // all keeps every token that is not excluded, by id.

@@ -126,7 +126,7 @@ func nucleus(kept []candidate, want float64) int {
 	return len(kept)
 }
 
-// likely keeps those at least minP times as likely as the best.
+// likely keeps those at least minP times as likely as the best: all if minP is 0.
 func likely(kept []candidate, minP float64) []candidate {
 	if len(kept) == 0 {
 		return kept

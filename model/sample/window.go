@@ -47,30 +47,33 @@ func (w *window) add(id int32) {
 	}
 }
 
-// penalise lowers the logits of the tokens in the window; the package comment
+// penalise changes the logits of the tokens in the window; the package comment
 // has the formulas.
 func (w *window) penalise(logits []float32, p Params) {
 	n := 0
 	for _, id := range w.tokens {
-		count := w.counts[id]
-		if count == 0 {
+		if w.counts[id] == 0 {
 			w.listed[id] = false
 			continue
 		}
 		w.tokens[n] = id
 		n++
-		x := float64(logits[id])
-		if p.repeats() {
-			if x > 0 {
-				x /= p.RepeatPenalty
-			} else {
-				x *= p.RepeatPenalty
-			}
-		}
-		x -= p.PresencePenalty + float64(count)*p.FrequencyPenalty
-		logits[id] = clamp(x)
+		logits[id] = w.penalised(id, logits[id], p)
 	}
 	w.tokens = w.tokens[:n]
+}
+
+// penalised returns the logit of a token in the window after the penalties.
+func (w *window) penalised(id int32, logit float32, p Params) float32 {
+	x := float64(logit)
+	if p.repeats() {
+		if x > 0 {
+			x /= p.RepeatPenalty
+		} else {
+			x *= p.RepeatPenalty
+		}
+	}
+	return clamp(x - (p.PresencePenalty + float64(w.counts[id])*p.FrequencyPenalty))
 }
 
 // clamp converts to float32 so that nothing becomes plus infinity, whose

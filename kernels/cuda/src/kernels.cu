@@ -30,6 +30,7 @@ EXPAND_KERNEL(TYPE)
 MATRIX_KERNELS(TYPE)
 #else
 #include "attention.h"
+#include "top.h"
 #include "vector.h"
 #ifdef EMULATOR
 #include "batch.h"
