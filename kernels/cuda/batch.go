@@ -51,6 +51,7 @@ type (
 const (
 	batchThreads = 512                   // of a block of batch, at the most
 	fewWarps     = 8                     // of a block of few
+	streamWarps  = 3                     // of stream, at the least: else they compute for too long
 	mostOfX      = 32                    // rows of x of a block
 	tileRows     = 16                    // of weights, a tile
 	batchPhases  = 4                     // warps that have the same rows
@@ -129,9 +130,9 @@ func (p *pass) batchKernels() {
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()
 	if p.err == nil && p.dev.functions[name] == nil {
-		names := []string{"slots_", "few_", "few4_"}
+		names := []string{"slots_", "few_", "stream_", "few4_"}
 		if exactType(t) {
-			names = []string{"slots_", "few_", "batch4_", "batch16_", "batch32_"}
+			names = []string{"slots_", "few_", "stream_", "batch4_", "batch16_", "batch32_"}
 		}
 		for i := range names {
 			names[i] += t.String()
@@ -183,7 +184,7 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 		w: l.w, x: p.slots, scales: scales, y: y, apart: all.apart,
 		n: int32(n), stride: int32(rows), length: int32(length),
 	}
-	if !shape.few || shape.bytes > 0 {
+	if !shape.few {
 		args.rowsOfX = int32(roundUpTo(n, mostOfX))
 	}
 	if next != nil {
@@ -206,16 +207,16 @@ type batchShape struct {
 func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	rows, parts := int(l.w.rows), ceil(stepsOf(int(l.w.cols)), length)
 	few := func(kernel string, ofX int) batchShape {
-		s := batchShape{kernel, true, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX)}
-		// A multiprocessor is to hold two blocks at the least.
-		if bytes := int(l.w.cols) / groupLen * slotBytes; ofX == 1 && bytes+slotBytes <= memory/2 {
-			s.bytes = bytes
-		}
-		return s
+		return batchShape{kernel, true, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX)}
 	}
 	switch {
 	case n == 1:
-		return few("few_", 1)
+		x, tile := int(l.w.cols)/groupLen*slotBytes, tileRows*l.rowBytes()
+		warps := min((memory-slotBytes-x)/(2*tile), batchThreads/warpLen)
+		if parts > 1 || warps < streamWarps {
+			return few("few_", 1)
+		}
+		return batchShape{"stream_", true, warps, x + 2*warps*tile, min(sms, ceil(ceil(rows, tileRows), warps))}
 	case !exactType(l.typ):
 		return few("few4_", 4)
 	}
@@ -244,6 +245,14 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 		return best
 	}
 	return few("few_", 1)
+}
+
+// rowBytes is what a row takes in all planes.
+func (l *linear) rowBytes() (n int) {
+	for _, bytes := range formatOf(l.typ).planeBytes(int64(l.w.cols / groupLen)) {
+		n += int(bytes)
+	}
+	return n
 }
 
 func roundUpTo(n, of int) int { return ceil(n, of) * of }

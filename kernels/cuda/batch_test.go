@@ -252,7 +252,11 @@ func TestBatchShape(t *testing.T) {
 		memory                int
 		want                  batchShape
 	}{
-		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 28 * 144, 49}},
+		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 49}},
+		{151936, 896, 7, 1, quant.Q4_0, memory, batchShape{"stream_", true, 14, 28*144 + 14*2*16*504, 132}},
+		{151936, 896, 7, 1, quant.F16, memory, batchShape{"stream_", true, 3, 28*144 + 3*2*16*1792, 132}},
+		{1000, 896, 7, 1, quant.Q6_K, memory, batchShape{"stream_", true, 9, 28*144 + 9*2*16*734, 7}},
+		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, 8, 0, 1187}},
 		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
 		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch4_", false, 4, 4*2560 + 2304, 196}},
 		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*2304, 528}},
@@ -261,7 +265,7 @@ func TestBatchShape(t *testing.T) {
 		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 16, 16*2560 + 28*4608, 132}},
 		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch16_", false, 16, 16*2560 + 64*2304, 132}},
 		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch4_", false, 16, 16*2560 + 64*576, 128}},
-		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 256 * 144, 1187 * 32}},
+		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 0, 1187 * 32}},
 	} {
 		l := &linear{typ: c.typ}
 		l.w.rows, l.w.cols = int32(c.rows), int32(c.cols)

@@ -24,7 +24,7 @@ type (
 
 // What the kernels of src/top.h are written for.
 const (
-	topOfThread = 32 // values that a thread looks at
+	topOfThread = 16 // values that a thread looks at
 	topBlock    = vectorThreads * topOfThread
 	topBlocks   = 512 // that all rows have, at the least
 	keyBytes    = 8

@@ -2,7 +2,6 @@ package sample
 
 import (
 	"math"
-	"slices"
 
 	"qgo/kernels/plan"
 )
@@ -30,12 +29,17 @@ func (s *Sampler) SampleTop(top []plan.Logit) (id int32, ok bool) {
 		if s.window != nil && s.window.counts[l.Token] > 0 {
 			l.Value = s.window.penalised(l.Token, l.Value, s.params)
 		}
-		if l.Value >= lowest {
-			s.top = append(s.top, candidate{l.Token, l.Value})
+		if l.Value < lowest {
+			continue
 		}
-	}
-	if s.window != nil {
-		slices.SortFunc(s.top, compare)
+		// Only those that penalties have lowered can stand behind.
+		c := candidate{l.Token, l.Value}
+		i := len(s.top)
+		s.top = append(s.top, c)
+		for ; i > 0 && better(c, s.top[i-1]); i-- {
+			s.top[i] = s.top[i-1]
+		}
+		s.top[i] = c
 	}
 	k := min(cap(s.kept), len(s.top))
 	// All others come behind the last one, if there are others.

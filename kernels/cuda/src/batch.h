@@ -15,7 +15,7 @@ struct BatchArgs {
 	const u8 *ahead;       // what will be wanted next
 	u64 aheadBytes;
 	int n, stride, length; // length: steps of a part, as in Weights of stationed.h
-	int rowsOfX;           // that there is room for in x, for batch; whether blocks have memory for x, for few
+	int rowsOfX;           // that there is room for in x, for batch
 };
 
 // leave writes what a part of the columns makes of row r with row j of x.
@@ -212,18 +212,13 @@ constexpr int kFewThreads = 256;
 
 // few is batch for one row of x, or N, as the token's kernel multiplies: for weights whose
 // products are not exact, or where reading weights takes longest. Slots are in its order. A warp
-// has one part of one tile. One row of x is read where blocks can have it in their memory: the
-// first-level cache that the token's kernel leaves is small, and has weights to pass on.
+// has one part of one tile.
 template <class F, int N> DEVICE void few(const BatchArgs &a) {
 	SHARED(Slot, zeros, 1);
 	int groups = (u32)a.w.cols / kGroup, ofPart = a.length * kTileGroups, parts = (u32)(groups + ofPart - 1) / ofPart, last = a.w.rows - 1;
 	int passes = (u32)(a.n + N - 1) / N, firstX = block() % passes * N, item = block() / passes * warps() + warp();
 	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros)[thread()] = 0;
 	const Slot *x = a.x + (u64)firstX * groups;
-	if (N == 1 && a.rowsOfX) {
-		for (int i = thread(); i < groups * (int)(sizeof(Slot) / 16); i += threads()) blockMemory()[i] = ((const uint4v *)x)[i];
-		x = (Slot *)blockMemory();
-	}
 	barrier();
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups, part = item % parts;
 	int r0 = item / parts * kTileRows + row, first = part * ofPart, end = minimum(first + ofPart, groups);
@@ -252,6 +247,72 @@ template <class F, int N> DEVICE void few(const BatchArgs &a) {
 	}
 }
 
+// stream multiplies one row of x with whole rows of weights, as few does: the head of a token,
+// which takes as long as its weights take to be read. They come to the block's memory by
+// requests of whole lines. Behind x, a warp has room for two tiles, plane by plane: one is on the
+// way while the other is multiplied.
+template <class F> DEVICE void stream(const BatchArgs &a) {
+	SHARED(Slot, zeros, 1);
+	constexpr int unit = 16; // bytes of a copy
+	int groups = (u32)a.w.cols / kGroup, tiles = (u32)(a.w.rows + kTileRows - 1) / kTileRows;
+	const u8 *from[4] = {a.w.codes, a.w.high, a.w.scales, a.w.supers};
+	int bytes[4] = {groups * (int)kCodesBytes<F>, groups * (int)kHighBytes<F>, groups * (int)kScaleBytes<F>, groups / 8 * (int)kSuperBytes<F>}; // of a row
+	int bytesOfTile = kTileRows * (bytes[0] + bytes[1] + bytes[2] + bytes[3]), half = 0; // where the next one comes
+	u8 *to[4], *room = (u8 *)((Slot *)blockMemory() + groups) + 2 * warp() * bytesOfTile;
+#pragma unroll
+	for (int p = 0; p < 4; p++) to[p] = room, room += kTileRows * bytes[p];
+	auto bring = [&](int tile) INLINED {
+		int rows = minimum(kTileRows, a.w.rows - tile * kTileRows);
+#pragma unroll
+		for (int p = 0; p < 4; p++)
+			for (int i = lane() * unit; i < rows * bytes[p]; i += kWarp * unit)
+				copyAsync(sharedAddress(to[p] + half + i), from[p] + (u64)(tile * kTileRows) * bytes[p] + i);
+		endGroup();
+		half = bytesOfTile - half;
+	};
+	int tile = warp() * blocks() + block();
+	if (tile < tiles) bring(tile);
+	if (thread() < (int)sizeof(Slot) / unit) ((uint4v *)zeros)[thread()] = 0;
+	for (int i = thread(); i < groups * (int)(sizeof(Slot) / unit); i += threads()) blockMemory()[i] = ((const uint4v *)a.x)[i];
+	barrier();
+	const Slot *x = (Slot *)blockMemory();
+	int row = lane() / kTileGroups, mine = lane() % kTileGroups;
+#pragma unroll 1
+	for (int more; tile < tiles; tile = more) {
+		Row rows[2];
+#pragma unroll
+		for (int r = 0; r < 2; r++) {
+			int from = bytesOfTile - half;
+			rows[r] = after<F>(Row{to[0] + from, to[1] + from, to[2] + from, to[3] + from}, (row + r * kTileRows / 2) * groups);
+		}
+		more = tile + warps() * blocks();
+		if (more < tiles) {
+			bring(more);
+			waitGroups<1>();
+		} else {
+			waitGroups<0>();
+		}
+		warpBarrier();
+		Products<F, true> products;
+#pragma unroll 1
+		for (int first = 0; first < groups; first += kTileGroups) {
+			u32 g = minimum(first + mine, groups - 1);
+			Group<F> w[2];
+			Scale scales[2];
+#pragma unroll
+			for (int r = 0; r < 2; r++) {
+				w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
+				scales[r] = scaleOf<F>(rows[r], g);
+			}
+			products.template add<2>(w, scales, x, first, groups, zeros);
+		}
+		warpBarrier(); // they have been used
+		float sum = products.finish();
+		int r = tile * kTileRows + row + mine * (kTileRows / 2);
+		if (mine < 2 && r < a.w.rows) leave(a, 0, 0, r, sum);
+	}
+}
+
 // Weights whose products with parts of x are integers.
 template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 
@@ -267,6 +328,7 @@ template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 		if constexpr (kExact<F>) batch<F, 8>(a); \
 	} \
 	KERNEL(few_##F, BatchArgs, kFewThreads) { few<F, 1>(a); } \
+	KERNEL(stream_##F, BatchArgs, kBatchThreads) { stream<F>(a); } \
 	KERNEL(few4_##F, BatchArgs, kFewThreads) { \
 		if constexpr (!kExact<F>) few<F, 4>(a); \
 	} \

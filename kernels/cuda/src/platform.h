@@ -216,6 +216,8 @@ DEVICE int lane() { return thread() & (kWarp - 1); }
 DEVICE int warp() { return (u32)thread() / kWarp; }
 DEVICE int warps() { return (u32)threads() / kWarp; }
 
+DEVICE u64 exchange(u64 x, int mask) { return (u64)(u32)exchange((int)(x >> 32), mask) << 32 | (u32)exchange((int)x, mask); }
+
 // The sum and the maximum over all lanes of a warp, in all of them.
 DEVICE float warpSum(float x) {
 	for (int m = kWarp / 2; m > 0; m /= 2) x += exchange(x, m);

@@ -74,6 +74,9 @@ DEVICE Spans spansOf(const SpansArgs &a, int depth) {
 // spans computes a head of a row over one of its spans.
 template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 	SHARED(float, query, D);
+	SHARED(float, outs, kTokenWarps * D);
+	SHARED(float, tops, kTokenWarps);
+	SHARED(float, sums, kTokenWarps);
 	int split = block() % a.splits, head = block() / a.splits % a.heads, r = block() / a.splits / a.heads;
 	CacheRow row = a.rows[r];
 	Spans s = spansOf(a, row.pos + 1);
@@ -83,7 +86,7 @@ template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 	Positions<K, D, 2> positions(keys, values, begin, end);
 	if (thread() < D) query[thread()] = a.q[((u64)r * a.heads + head) * D + thread()];
 	computing();
-	Span mine = positions.template attend<false>(query, 0);
+	Span mine = positions.template attend<false>(query, 0, outs, tops, sums);
 	if (thread() >= D) return;
 	u64 to = (u64)r * a.heads + head;
 	if (s.splits == 1) {

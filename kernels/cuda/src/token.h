@@ -67,6 +67,9 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 	const TokenArgs &a = *theArgs();
 	const Place &place = *thePlace();
 	SHARED(float, own, 3 * D); // query, key and value of the token
+	SHARED(float, outs, kTokenWarps * D);
+	SHARED(float, tops, kTokenWarps);
+	SHARED(float, sums, kTokenWarps);
 	const CacheRow &row = a.row;
 	u32 number = a.layer + layer, phase = number % 2;
 	int head = place.head, kvHead = place.kvHead, split = place.split, kvHeads = a.kvHeads;
@@ -87,7 +90,7 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 			own[thread()] = value;
 		}
 		computing();
-		Span span = positions.template attend<true>(own, row.pos);
+		Span span = positions.template attend<true>(own, row.pos, outs, tops, sums);
 		if (thread() >= D) continue;
 		int to = head * a.splits + split;
 		if (split > 0) {

@@ -3,7 +3,7 @@
 #include "reduce.h"
 
 constexpr int kTop = 64;
-constexpr int kMostOfThread = 32; // values that a thread looks at
+constexpr int kMostOfThread = 16; // values that a thread looks at
 constexpr u64 kNoKey = 0;         // stands for no token
 
 // keyOf orders tokens by their logits, of equal ones the first before the others. A NaN comes
@@ -23,57 +23,66 @@ DEVICE u64 tokenOf(u64 key) {
 
 struct TopArgs {
 	const float *logits; // [rows][n]
-	u64 *keys;           // [rows][parts][kTop]
+	u64 *keys;           // [rows][kTop][parts]: so each thread of topOfRow has few of the largest
 	u64 *out;            // [rows][kTop]: token and logit
 	int n, parts;
 };
 
 // largestKeys calls leave for the kTop largest keys from begin to end, with their ranks, and with
-// kNoKey for those that there are not. The largest of each thread say how large a key is at the
-// least: so few others are as large that each can be compared with all of them.
+// kNoKey for those that there are not. The largest of each pair of threads say how large a key is
+// at the least, and which pairs have such keys: so few that each can be compared with all of them.
 template <class K, class F> DEVICE void largestKeys(int begin, int end, K keyAt, F leave) {
-	SHARED(u64, tops, kVectorThreads);
-	SHARED(int, counts, kVectorThreads);
-	SHARED(u64, kept, kTop *kMostOfThread);
+	constexpr int pairs = kVectorThreads / 2;
+	SHARED(uint4v, memory, pairs / 2);
+	SHARED(int, counts, kTop);
+	SHARED(u64, kept, kTop * 2 * kMostOfThread);
 	SHARED(u64, least, 1);
-	u64 mine = kNoKey;
-#pragma unroll 4
-	for (int i = begin + thread(); i < end; i += kVectorThreads) {
-		u64 key = keyAt(i);
-		mine = key > mine ? key : mine;
+	u64 *tops = (u64 *)memory, keys[kMostOfThread], top = kNoKey;
+#pragma unroll
+	for (int j = 0; j < kMostOfThread; j++) {
+		int i = begin + thread() + j * kVectorThreads;
+		keys[j] = i < end ? keyAt(i) : kNoKey;
 	}
-	tops[thread()] = mine;
+#pragma unroll
+	for (int j = 0; j < kMostOfThread; j++) top = keys[j] > top ? keys[j] : top;
+	u64 other = exchange(top, 1);
+	top = other > top ? other : top;
+	bool odd = thread() % 2;
+	if (!odd) tops[thread() / 2] = top;
 	if (thread() == 0) *least = kNoKey + 1;
+	if (thread() < kTop) counts[thread()] = 0;
 	barrier();
-	int larger = 0;
-#pragma unroll 8
-	for (int t = 0; t < kVectorThreads; t++) larger += tops[t] > mine;
-	if (larger == kTop - 1 && mine != kNoKey) *least = mine; // one thread: keys differ
+	int rank = 0; // of this pair
+#pragma unroll 16
+	for (int t = 0; t < pairs; t++) rank += tops[t] > top;
+	bool has = rank < kTop && top != kNoKey;
+	if (has && !odd && rank == kTop - 1) *least = top; // of one pair: keys differ
 	barrier();
 	u64 from = *least;
 	int count = 0;
-	if (mine >= from)
-		for (int i = begin + thread(); i < end; i += kVectorThreads) count += keyAt(i) >= from;
-	counts[thread()] = count;
+#pragma unroll
+	for (int j = 0; j < kMostOfThread; j++) count += keys[j] >= from;
+	int ofOther = exchange(count, 1);
+	if (has && !odd) counts[rank] = count + ofOther;
 	barrier();
-	int at = 0, all = 0;
-#pragma unroll 8
-	for (int t = 0; t < kVectorThreads; t++) {
+	int at = odd ? ofOther : 0, all = 0;
+#pragma unroll 16
+	for (int t = 0; t < kTop; t++) {
 		int n = counts[t];
-		at += t < thread() ? n : 0, all += n;
+		at += t < rank ? n : 0, all += n;
 	}
-	if (count > 0)
-		for (int i = begin + thread(); i < end; i += kVectorThreads) {
-			u64 key = keyAt(i);
-			if (key >= from) kept[at++] = key;
-		}
+#pragma unroll
+	for (int j = 0; j < kMostOfThread; j++)
+		if (keys[j] >= from) kept[at++] = keys[j];
 	barrier();
 	for (int i = thread(); i < all; i += kVectorThreads) {
-		int rank = 0;
-		for (int j = 0; j < all; j++) rank += kept[j] > kept[i];
-		if (rank < kTop) leave(rank, kept[i]);
+		u64 key = kept[i];
+		int before = 0;
+#pragma unroll 8
+		for (int j = 0; j < all; j++) before += kept[j] > key;
+		if (before < kTop) leave(before, key);
 	}
-	for (int rank = all + thread(); rank < kTop; rank += kVectorThreads) leave(rank, kNoKey);
+	for (int i = all + thread(); i < kTop; i += kVectorThreads) leave(i, kNoKey);
 }
 
 // topOfPart finds the largest of a part of a row, of at most kVectorThreads*kMostOfThread
@@ -81,10 +90,10 @@ template <class K, class F> DEVICE void largestKeys(int begin, int end, K keyAt,
 KERNEL(topOfPart, TopArgs, kVectorThreads) {
 	int row = block() / a.parts, part = block() % a.parts;
 	const float *x = a.logits + (u64)row * a.n;
-	u64 *keys = a.keys + (u64)block() * kTop;
+	u64 *keys = a.keys + (u64)row * a.parts * kTop + part;
 	largestKeys((u64)a.n * part / a.parts, (u64)a.n * (part + 1) / a.parts,
 		[&](int i) INLINED { return keyOf(x[i], i); },
-		[&](int rank, u64 key) INLINED { keys[rank] = key; });
+		[&](int rank, u64 key) INLINED { keys[rank * a.parts] = key; });
 }
 
 // topOfRow finds those of a row among the largest of its parts, of which there are at most

@@ -143,7 +143,7 @@ struct Row {
 template <class F> constexpr u32 kCodesBytes = kGroup * F::kLow / 8;
 template <class F> constexpr u32 kHighBytes = kGroup * F::kHigh / 8;
 template <class F> constexpr u32 kScaleBytes = F::kScales == kNone ? 0 : F::kScales == kPlainMin ? 4 : F::kScales == kSuper32 ? 1 : 2;
-template <class F> constexpr u32 kSuperBytes = F::kScales == kSuper16 || F::kScales == kSuper32 ? 2 : 4;
+template <class F> constexpr u32 kSuperBytes = F::kScales < kSuper16 ? 0 : F::kScales == kSuper16 || F::kScales == kSuper32 ? 2 : 4;
 
 // after returns what stands some groups further on: whole rows, or 8 groups.
 template <class F, class N> DEVICE Row after(const Row &r, N groups) {
