@@ -23,6 +23,7 @@ type (
 		ahead                      driver.Ptr
 		aheadBytes                 uint64
 		n, stride, length, rowsOfX int32
+		tops, places               driver.Ptr
 	}
 	slotsArgs struct {
 		x, parts, rows, norm, gated, slots, scales driver.Ptr
@@ -51,7 +52,7 @@ type (
 const (
 	batchThreads = 512                   // of a block of batch, at the most
 	fewWarps     = 8                     // of a block of few
-	streamWarps  = 3                     // of stream, at the least: else they compute for too long
+	streamWarps  = 4                     // of a block of stream: more do not bring weights faster
 	mostOfX      = 32                    // rows of x of a block
 	tileRows     = 16                    // of weights, a tile
 	batchPhases  = 4                     // warps that have the same rows
@@ -152,8 +153,8 @@ func (p *pass) ofRows(kernel string) string {
 }
 
 // shapeOf returns how the products of n rows with a matrix are shared.
-func (p *pass) shapeOf(l *linear, length, n int) batchShape {
-	return batchShapeOf(l, length, n, p.dev.info.SMs, p.dev.info.BlockMemory)
+func (s *Stage) shapeOf(l *linear, length, n int) batchShape {
+	return batchShapeOf(l, length, n, s.dev.info.SMs, s.dev.info.BlockMemory)
 }
 
 // inRows writes n rows to slots, as a matrix whose parts are of so many steps wants them.
@@ -175,24 +176,30 @@ func (p *pass) inRows(l *linear, length, n int, args slotsArgs) {
 func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Ptr) joinedArgs {
 	rows, cols := int(l.w.rows), int(l.w.cols)
 	all := joinedArgs{parts: y, apart: uint64(n * rows), count: int32(ceil(stepsOf(cols), length)), stride: l.w.rows}
+	args := batchArgs{scales: scales, y: y, apart: all.apart}
+	if next != nil {
+		bytes := formatOf(next.typ).planeBytes(int64(next.w.cols / groupLen))[0] * int64(next.w.rows)
+		args.ahead, args.aheadBytes = next.w.codes, uint64(min(bytes, mostAhead))
+	}
+	p.product(l, length, n, args)
+	return all
+}
+
+// product launches the kernel for n rows of slots, with arguments that say what becomes of the
+// products, and returns how they are shared.
+func (p *pass) product(l *linear, length, n int, args batchArgs) batchShape {
 	shape := p.shapeOf(l, length, n)
 	name := p.ofBatch(shape.kernel, l.typ)
 	if p.err == nil {
 		p.err = p.dev.functions[name].Share(shape.bytes)
 	}
-	args := batchArgs{
-		w: l.w, x: p.slots, scales: scales, y: y, apart: all.apart,
-		n: int32(n), stride: int32(rows), length: int32(length),
-	}
+	args.w, args.x = l.w, p.slots
+	args.n, args.stride, args.length = int32(n), l.w.rows, int32(length)
 	if !shape.few {
 		args.rowsOfX = int32(roundUpTo(n, mostOfX))
 	}
-	if next != nil {
-		bytes := formatOf(next.typ).planeBytes(int64(next.w.cols / groupLen))[0] * int64(next.w.rows)
-		args.ahead, args.aheadBytes = next.w.codes, uint64(min(bytes, mostAhead))
-	}
 	call(p, name, shape.blocks, shape.warps*warpLen, args)
-	return all
+	return shape
 }
 
 // batchShape is how a product is shared between blocks.
@@ -212,8 +219,8 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	switch {
 	case n == 1:
 		x, tile := int(l.w.cols)/groupLen*slotBytes, tileRows*l.rowBytes()
-		warps := min((memory-slotBytes-x)/(2*tile), batchThreads/warpLen)
-		if parts > 1 || warps < streamWarps {
+		warps := min((memory-slotBytes-x)/(2*tile), streamWarps)
+		if parts > 1 || warps < streamWarps/2 {
 			return few("few_", 1)
 		}
 		return batchShape{"stream_", true, warps, x + 2*warps*tile, min(sms, ceil(ceil(rows, tileRows), warps))}
@@ -368,13 +375,4 @@ func (p *pass) attendSpans(i, n int, rows driver.Ptr) {
 		args.rows += driver.Ptr(here * int(unsafe.Sizeof(cacheRow{})))
 		args.out += driver.Ptr(4 * here * p.QDim())
 	}
-}
-
-// batchLogits computes n rows of logits to y, of those rows of the hidden states whose numbers
-// stand at rows.
-func (p *pass) batchLogits(rows, y driver.Ptr, n int) {
-	p.starts(plan.OpNorm)
-	p.inRows(&p.head, stepsOf(p.Width), n, slotsArgs{x: p.hidden, rows: rows, norm: p.headNorm, width: int32(p.Width), stride: int32(p.Width)})
-	p.starts(plan.OpHead)
-	p.multiplySlots(&p.head, nil, stepsOf(p.Width), n, p.scales, y)
 }

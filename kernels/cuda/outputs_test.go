@@ -163,44 +163,63 @@ func TestTopParts(t *testing.T) {
 }
 
 // TestBest compares the most likely tokens that the GPU chooses, and the largest logits, with
-// those of its logits, of one row and of more than are computed at a time.
+// those of its logits: of one row, of which a newer GPU chooses the token as it multiplies the
+// head, and of more rows than are computed at a time.
 func TestBest(t *testing.T) {
 	p := shape(t, 64, 2, quant.Q8_0)
-	s, err := load(p, anyGPU(t, emulator.Options{}), plan.Options{MaxRows: headRows + 3, MaxCtx: 100})
-	if err != nil {
+	options := plan.Options{MaxRows: headRows + 3, MaxCtx: 100}
+	for name, load := range map[string]func(t *testing.T) *Stage{
+		"base": func(t *testing.T) *Stage {
+			s, err := load(p, anyGPU(t, emulator.Options{}), options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		},
+		"units": func(t *testing.T) *Stage {
+			return tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, options)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := load(t)
+			if *realGPU < 0 && s.streams(1) != (name == "units") {
+				t.Error("a token is not chosen as this GPU should choose it")
+			}
+			kv, rng := newKV(t, s, 100, quant.F16), rand.New(rand.NewPCG(1, 2))
+			for _, rows := range []int{1, 1, 1, 1, 1, headRows + 3} {
+				bestOf(t, s, kv, rng, rows)
+			}
+		})
+	}
+}
+
+// bestOf compares what the GPU chooses after some rows.
+func bestOf(t *testing.T, s *Stage, kv plan.KV, rng *rand.Rand, rows int) {
+	t.Helper()
+	b := &plan.Batch{Spans: []plan.Span{{KV: kv, N: rows}}, Logits: make([]float32, rows*s.Vocab)}
+	for i := range rows {
+		b.Tokens, b.Outputs = append(b.Tokens, int32(rng.IntN(s.Vocab))), append(b.Outputs, i)
+	}
+	if err := s.Run(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	kv, err := s.NewKV(100, quant.F16)
-	if err != nil {
+	b.Best, b.Top = make([]int32, rows), make([]plan.Logit, rows*plan.TopLen)
+	b.Choose()
+	want, wantTop := slices.Clone(b.Best), b.Top
+	clear(b.Best)
+	b.Top = nil
+	if err := s.Run(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	defer kv.Close()
-	for _, rows := range []int{1, headRows + 3} {
-		b := &plan.Batch{Spans: []plan.Span{{KV: kv, N: rows}}, Logits: make([]float32, rows*p.Vocab)}
-		for i := range rows {
-			b.Tokens, b.Outputs = append(b.Tokens, int32(i)), append(b.Outputs, i)
-		}
-		if err := s.Run(context.Background(), b); err != nil {
-			t.Fatal(err)
-		}
-		b.Best, b.Top = make([]int32, rows), make([]plan.Logit, rows*plan.TopLen)
-		b.Choose()
-		want, wantTop := slices.Clone(b.Best), b.Top
-		clear(b.Best)
-		b.Top = nil
-		if err := s.Run(context.Background(), b); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(b.Best, want) {
-			t.Errorf("the GPU chooses %d, its logits say %d", b.Best, want)
-		}
-		b.Best, b.Top = nil, make([]plan.Logit, rows*plan.TopLen)
-		if err := s.Run(context.Background(), b); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(b.Top, wantTop) {
-			t.Errorf("of %d rows the GPU finds other logits to be the largest than the CPU", rows)
-		}
+	if !slices.Equal(b.Best, want) {
+		t.Errorf("after %d the GPU chooses %d, its logits say %d", b.Tokens, b.Best, want)
+	}
+	b.Best, b.Top = nil, make([]plan.Logit, rows*plan.TopLen)
+	if err := s.Run(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(b.Top, wantTop) {
+		t.Errorf("after %d the GPU finds other logits to be the largest than the CPU", b.Tokens)
 	}
 }

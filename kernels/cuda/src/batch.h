@@ -16,6 +16,8 @@ struct BatchArgs {
 	u64 aheadBytes;
 	int n, stride, length; // length: steps of a part, as in Weights of stationed.h
 	int rowsOfX;           // that there is room for in x, for batch
+	float *tops;           // [warp of stream], may be null: the largest product that it makes, in place of y,
+	int *places;           // and of which row that is
 };
 
 // leave writes what a part of the columns makes of row r with row j of x.
@@ -247,6 +249,8 @@ template <class F, int N> DEVICE void few(const BatchArgs &a) {
 	}
 }
 
+constexpr int kStreamThreads = 128;
+
 // stream multiplies one row of x with whole rows of weights, as few does: the head of a token,
 // which takes as long as its weights take to be read. They come to the block's memory by
 // requests of whole lines. Behind x, a warp has room for two tiles, plane by plane: one is on the
@@ -276,6 +280,7 @@ template <class F> DEVICE void stream(const BatchArgs &a) {
 	for (int i = thread(); i < groups * (int)(sizeof(Slot) / unit); i += threads()) blockMemory()[i] = ((const uint4v *)a.x)[i];
 	barrier();
 	const Slot *x = (Slot *)blockMemory();
+	Candidate best = {-kInfinity, kNowhere};
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups;
 #pragma unroll 1
 	for (int more; tile < tiles; tile = more) {
@@ -309,8 +314,14 @@ template <class F> DEVICE void stream(const BatchArgs &a) {
 		warpBarrier(); // they have been used
 		float sum = products.finish();
 		int r = tile * kTileRows + row + mine * (kTileRows / 2);
-		if (mine < 2 && r < a.w.rows) leave(a, 0, 0, r, sum);
+		if (mine >= 2 || r >= a.w.rows) continue;
+		if (a.scales) sum *= a.scales[0];
+		if (!a.tops) a.y[r] = sum;
+		else if (best.place == kNowhere || sum > best.value) best = {sum, r};
 	}
+	if (!a.tops) return;
+	best = firstLargest(best);
+	if (lane() == 0) a.tops[block() * warps() + warp()] = best.value, a.places[block() * warps() + warp()] = best.place;
 }
 
 // Weights whose products with parts of x are integers.
@@ -328,7 +339,7 @@ template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 		if constexpr (kExact<F>) batch<F, 8>(a); \
 	} \
 	KERNEL(few_##F, BatchArgs, kFewThreads) { few<F, 1>(a); } \
-	KERNEL(stream_##F, BatchArgs, kBatchThreads) { stream<F>(a); } \
+	KERNEL(stream_##F, BatchArgs, kStreamThreads) { stream<F>(a); } \
 	KERNEL(few4_##F, BatchArgs, kFewThreads) { \
 		if constexpr (!kExact<F>) few<F, 4>(a); \
 	} \

@@ -102,27 +102,6 @@ struct ArgmaxArgs {
 	int parts;
 };
 
-// A value of a row and where it stands, which may be nowhere.
-constexpr int kNowhere = 0x7fffffff;
-struct Candidate {
-	float value;
-	int place;
-};
-
-// firstLargest returns the best of the candidates of a warp, in all lanes: the
-// first of the largest values.
-DEVICE Candidate firstLargest(Candidate c) {
-#pragma unroll
-	for (int m = kWarp / 2; m > 0; m /= 2) {
-		float v = exchange(c.value, m);
-		int p = exchange(c.place, m);
-		bool better = p != kNowhere && (c.place == kNowhere || v > c.value || (v == c.value && p < c.place));
-		c.value = better ? v : c.value;
-		c.place = better ? p : c.place;
-	}
-	return c;
-}
-
 // largest finds the first of the largest values of a part of a row; a block does one.
 KERNEL(largest, LargestArgs, kVectorThreads) {
 	SHARED(float, tops, kWarp);
