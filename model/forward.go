@@ -16,7 +16,7 @@ const (
 	WantNone Want = iota // only the keys and values
 	WantLast             // the logits of the last token
 	WantAll              // the logits of every token
-	WantTop              // the largest logits of the last token: see [plan.Batch]
+	WantTop              // the largest logits of the last token, in Top
 )
 
 // Seq is one sequence's part of a batch.
@@ -31,10 +31,13 @@ type Seq struct {
 	Greedy int
 
 	// Logits receives the wanted logits, [1 or len(Tokens)][Vocab]. Its
-	// memory is used when there is enough.
+	// memory is used when there is enough. With WantTop and for greedy tokens it holds
+	// anything.
 	Logits []float32
-	// Out receives the greedy tokens, Top the largest logits. Their memory is used likewise.
+	// Out receives the greedy tokens. Its memory is used likewise.
 	Out []int32
+	// Top receives the plan.TopLen largest logits, as [plan.Top] orders them. Its memory
+	// is used likewise.
 	Top []plan.Logit
 }
 

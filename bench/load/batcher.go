@@ -60,7 +60,8 @@ type job struct {
 }
 
 // NewBatcher makes room for the texts of so many users, of up to ctxLen tokens
-// each, which are chosen by p. That there is memory for them is checked before. Close it after use.
+// each, which are chosen by p. That there is memory for them is checked before.
+// Close it after use.
 func NewBatcher(ctx context.Context, m *model.Model, users, ctxLen int, p sample.Params) (*Batcher, error) {
 	kvs, err := newKVs(m, users, ctxLen)
 	if err != nil {
