@@ -40,6 +40,10 @@ func Parse() *ISA {
 // Wide reports whether s is AVX-512.
 func (s *ISA) Wide() bool { return s.wide }
 
+// Registers is the number of vector registers that there are. Avo gives a function that
+// needs more than AVX2's those of AVX-512.
+func (s *ISA) Registers() int { return 2 * s.Lanes }
+
 // Regs is the number of registers that hold 16 float32 values.
 func (s *ISA) Regs() int { return 16 / s.Lanes }
 

@@ -27,7 +27,8 @@ type sums [][]reg.VecVirtual
 func (k *kernel) floats(s *isa.ISA) {
 	k.begin(k.n)
 	k.panels(func(loadDst func()) {
-		chains := make([]sums, min(4, max(1, 16/k.n*s.Lanes/16)))
+		// Sums take half of the registers.
+		chains := make([]sums, min(4, s.Registers()/2/(k.n*s.Regs())))
 		for c := range chains {
 			for range k.n {
 				chains[c] = append(chains[c], s.Vecs(s.Regs()))
