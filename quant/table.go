@@ -52,17 +52,31 @@ var formats = [...]Format{
 	Q8_0:   {Name: "Q8_0", Len: 32, Bytes: 34, Halves: []int{0}, Low: 8, Offset: 128, InOrder: true, Group: 32},
 	IQ4_NL: {Name: "IQ4_NL", Len: 32, Bytes: 18, Halves: []int{0}, Low: 4, Offset: 128, InOrder: true, Group: 32, Levels: &iq4nl},
 
-	Q2_K: {Name: "Q2_K", Len: 256, Bytes: 84, Halves: []int{80, 82}, Low: 2, Group: 16, Minima: true, Super: true},
-	Q3_K: {Name: "Q3_K", Len: 256, Bytes: 110, Halves: []int{108}, Low: 2, High: 1, Offset: 4, Group: 16, Super: true},
-	Q4_K: {Name: "Q4_K", Len: 256, Bytes: 144, Halves: []int{0, 2}, Low: 4, Group: 32, Minima: true, Super: true},
-	Q5_K: {Name: "Q5_K", Len: 256, Bytes: 176, Halves: []int{0, 2}, Low: 4, High: 1, Group: 32, Minima: true, Super: true},
-	Q6_K: {Name: "Q6_K", Len: 256, Bytes: 210, Halves: []int{208}, Low: 4, High: 2, Offset: 32, Group: 16, Super: true},
+	Q2_K: {Name: "Q2_K", Len: 256, Bytes: 84, Halves: []int{80, 82}, Low: 2, LowAt: inTurn(16, 2), Group: 16, Minima: true, Super: true},
+	Q3_K: {Name: "Q3_K", Len: 256, Bytes: 110, Halves: []int{108}, Low: 2, LowAt: inTurn(32, 2), High: 1, HighAt: inTurn(0, 1), Offset: 4, Group: 16, Super: true},
+	Q4_K: {Name: "Q4_K", Len: 256, Bytes: 144, Halves: []int{0, 2}, Low: 4, LowAt: inTurn(16, 4), Group: 32, Minima: true, Super: true},
+	Q5_K: {Name: "Q5_K", Len: 256, Bytes: 176, Halves: []int{0, 2}, Low: 4, LowAt: inTurn(48, 4), High: 1, HighAt: inTurn(16, 1), Group: 32, Minima: true, Super: true},
+	Q6_K: {Name: "Q6_K", Len: 256, Bytes: 210, Halves: []int{208}, Low: 4, LowAt: lowQ6_K, High: 2, HighAt: inTurn(128, 2), Offset: 32, Group: 16, Super: true},
 
 	IQ4_XS: {Name: "IQ4_XS", Len: 256, Bytes: 136, Halves: []int{0}, Words: []int{2}, Low: 4, Offset: 128, Group: 32, Super: true, Levels: &iq4nl},
 
 	// In plain Go only.
 	IQ3_S: {Name: "IQ3_S", Len: 256, Bytes: 110, Halves: []int{0}, Offset: 128, Group: 32},
 	MXFP4: {Name: "MXFP4", Len: 32, Bytes: 17, Offset: 128, Group: 32, Levels: &mxfp4},
+}
+
+// lowQ6_K is where the low bits of Q6_K stand: two runs of 32 bytes hold those of four
+// times 32 weights.
+var lowQ6_K = []Run{{0, 0}, {32, 0}, {0, 4}, {32, 4}, {64, 0}, {96, 0}, {64, 4}, {96, 4}}
+
+// inTurn returns where bits stand that fill a run of 32 bytes from its lowest bits to
+// its highest and then the next one, from a byte of the block on.
+func inTurn(from, bits int) []Run {
+	runs := make([]Run, 256/32)
+	for i := range runs {
+		runs[i] = Run{from + 32*(i*bits/8), i * bits % 8}
+	}
+	return runs
 }
 
 // iq4nl are the values of the codes of IQ4_NL and IQ4_XS (kvalues_iq4nl in ggml).
@@ -92,9 +106,12 @@ type Format struct {
 	Halves    []int // where the float16 numbers of a block stand: of the scale, and of the minimum if there is one
 	Words     []int // where its integers of 16 bits stand
 	Low, High int   // bits of a code that kernels keep in their first and in their second planes; 0 if there are no kernels
-	Offset    int   // a power of two, or 0
-	Group     int   // 16 or 32; a scale of more weights is that of each group
-	Minima    bool  // there is a minimum
+	// LowAt and HighAt say where those bits stand in a block of a K-quant, for each 32
+	// weights.
+	LowAt, HighAt []Run
+	Offset        int  // a power of two, or 0
+	Group         int  // 16 or 32; a scale of more weights is that of each group
+	Minima        bool // there is a minimum
 	// InOrder says that a block is its Halves, the high bits of its codes and
 	// their low ones, in the order in which panels have them, so that they are
 	// copied. Without it they are taken apart, which is right for every type.
@@ -105,6 +122,11 @@ type Format struct {
 	// is not their value.
 	Levels *[16]int8
 }
+
+// Run is where some bits of the codes of 32 weights stand: those of the first in byte
+// Byte of the block, from its bit Shift on, and those of the others in the bytes after
+// it.
+type Run struct{ Byte, Shift int }
 
 // CodeBits is the number of bits that a code has when it is multiplied.
 func (f *Format) CodeBits() int {

@@ -116,8 +116,7 @@ func newPacker(w tensor.Tensor) *packer {
 func (p *packer) row(i, first int, codes, high, scales, supers []byte) {
 	src, groups := p.w.Row(i), p.w.Cols/groupLen
 	if p.codes != nil {
-		p.codes.Unpack(p.w.Type, src)
-		p.codes.Restore()
+		p.codes.Numbers(p.w.Type, src)
 		p.scales.Read(p.w.Type, src)
 	}
 	n := groups * groupLen * p.f.low / 8

@@ -19,15 +19,17 @@ func TestInOrder(t *testing.T) {
 		}
 		n++
 		for _, cols := range []int{32, 64, 96, 1024, 1056} {
-			row := make([]byte, typ.RowBytes(cols))
-			for i := range row {
-				row[i] = byte(rng.Uint32())
+			var rows [Rows][]byte
+			for r := range rows {
+				rows[r] = make([]byte, typ.RowBytes(cols))
+				for i := range rows[r] {
+					rows[r][i] = byte(rng.Uint32())
+				}
 			}
 			copied, apart := make([]byte, panelBytes(typ, cols)), make([]byte, panelBytes(typ, cols))
-			for r := range Rows {
-				packBlocks(copied, typ, row, r)
-				new(Kernels).NewPacker(cols).(*packer).packCodes(apart, typ, cols, row, r)
-			}
+			p := new(Kernels).NewPacker(cols).(*packer)
+			p.pack(copied, typ, cols, &rows, true)
+			p.pack(apart, typ, cols, &rows, false)
 			if !bytes.Equal(copied, apart) {
 				t.Errorf("%v, %d columns: the panels differ", typ, cols)
 			}

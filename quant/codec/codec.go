@@ -15,10 +15,12 @@ import (
 
 // functions are those of a type. All take whole blocks.
 type functions struct {
-	// unpack and subScales are for integer types: see [Codes.Unpack] and
-	// [Scales.Read], of one block, number k. Only super-blocks have small scales.
-	unpack    func(c *Codes, src []byte)
-	subScales func(s *Scales, k int, block []byte)
+	// unpack is for integer types: see [Codes.Unpack], but without levels, and for
+	// super-blocks without scales. The K-quants do without it.
+	unpack func(c *Codes, src []byte)
+	// subScales reads the small scales of a super-block, one for each of its groups:
+	// see [Scales].
+	subScales func(sub, subMin []uint8, block []byte)
 
 	dequantize func(dst []float32, src []byte) // of floating-point types
 	quantize   func(dst []byte, src []float32) // nil if the type is for reading only
@@ -47,7 +49,7 @@ type Codes struct {
 	Scale  []float32 // one a group
 	Min    []float32 // one a group; not written when HasMin is false
 
-	levels *[16]int8
+	sub, subMin [16]uint8 // of a block
 }
 
 // NewCodes returns room for runs of up to n weights.
@@ -58,24 +60,68 @@ func NewCodes(n int) *Codes {
 // Unpack takes apart the weights of whole blocks of an integer type. c must
 // have room for them.
 func (c *Codes) Unpack(t quant.Type, src []byte) {
+	c.Numbers(t, src)
 	f := t.Format()
-	c.Group, c.Bits, c.Offset, c.HasMin = f.Group, f.CodeBits(), f.Offset, f.Minima
-	c.levels = f.Levels
-	types[t].unpack(c, src)
-}
-
-// Restore replaces unpacked codes that stand for levels with the numbers of the
-// levels, as they are in the file; other codes stay.
-func (c *Codes) Restore() {
-	if c.levels == nil {
+	if f.Super {
+		c.multiplyScales(t, src)
+	}
+	if f.Levels == nil {
 		return
 	}
-	var number [256]uint8
-	for i, v := range c.levels {
-		number[uint8(int(v)+c.Offset)] = uint8(i)
+	var value [16]uint8
+	for i, v := range f.Levels {
+		value[i] = uint8(int(v) + f.Offset)
 	}
-	for i, q := range c.Q {
-		c.Q[i] = number[q]
+	q := c.Q[:len(src)/f.Bytes*f.Len]
+	for i, n := range q {
+		q[i] = value[n&15]
+	}
+}
+
+// Numbers takes apart the codes of whole blocks as they are in the file: those that
+// stand for levels stay numbers of levels. It may leave the scales alone.
+func (c *Codes) Numbers(t quant.Type, src []byte) {
+	f := t.Format()
+	c.Group, c.Bits, c.Offset, c.HasMin = f.Group, f.CodeBits(), f.Offset, f.Minima
+	if f.LowAt == nil {
+		types[t].unpack(c, src)
+		return
+	}
+	for q := c.Q; len(src) >= f.Bytes; q, src = q[f.Len:], src[f.Bytes:] {
+		for i, run := range f.LowAt {
+			b, q := (*[32]byte)(src[run.Byte:]), (*[32]byte)(q[32*i:])
+			mask, shift := uint64(1<<f.Low-1)*ones, run.Shift&7
+			for j := 0; j < 32; j += 8 {
+				le.PutUint64(q[j:], le.Uint64(b[j:])>>shift&mask)
+			}
+		}
+		for i, run := range f.HighAt {
+			b, q := (*[32]byte)(src[run.Byte:]), (*[32]byte)(q[32*i:])
+			mask, shift, low := uint64(1<<f.High-1)*ones, run.Shift&7, f.Low&7
+			for j := 0; j < 32; j += 8 {
+				le.PutUint64(q[j:], le.Uint64(q[j:])|le.Uint64(b[j:])>>shift&mask<<low)
+			}
+		}
+	}
+}
+
+// multiplyScales writes the scales and minima of super-blocks.
+func (c *Codes) multiplyScales(t quant.Type, src []byte) {
+	f := t.Format()
+	groups := f.Len / f.Group
+	for at := 0; len(src) >= f.Bytes; at, src = at+groups, src[f.Bytes:] {
+		types[t].subScales(c.sub[:], c.subMin[:], src[:f.Bytes])
+		d := half(src[f.Halves[0]:])
+		for g, s := range c.sub[:groups] {
+			c.Scale[at+g] = d * float32(int8(s))
+		}
+		if !f.Minima {
+			continue
+		}
+		d = half(src[f.Halves[1]:])
+		for g, s := range c.subMin[:groups] {
+			c.Min[at+g] = -(d * float32(s))
+		}
 	}
 }
 
@@ -104,13 +150,14 @@ func NewScales(n int) *Scales {
 // for them.
 func (s *Scales) Read(t quant.Type, src []byte) {
 	f, sub := t.Format(), types[t].subScales
+	groups := f.Len / f.Group
 	for k := 0; len(src) >= f.Bytes; k, src = k+1, src[f.Bytes:] {
 		s.D[k] = le.Uint16(src[f.Halves[0]:])
 		if f.Minima {
 			s.Min[k] = le.Uint16(src[f.Halves[1]:])
 		}
 		if sub != nil {
-			sub(s, k, src[:f.Bytes])
+			sub(s.Sub[groups*k:], s.SubMin[groups*k:], src[:f.Bytes])
 		}
 	}
 }

@@ -15,7 +15,7 @@ func unpackIQ4_NL(c *Codes, src []byte) {
 	for g := range blocks {
 		b, q := &blocks[g], &codes[g]
 		scale[g] = half(b[:])
-		lookUp(q, (*[16]byte)(b[2:]), iq4.values)
+		split4(q, le.Uint64(b[2:]), le.Uint64(b[10:]))
 	}
 }
 

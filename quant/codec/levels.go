@@ -44,10 +44,3 @@ func (l *levels) store(codes *[16]byte, x []float32, inv float32) {
 func (l *levels) code(v float32) int {
 	return int(l.nearest[clamp(int(2*v+256), 0, 511)&511])
 }
-
-// lookUp replaces 32 codes by their levels.
-func lookUp(q *[32]byte, codes *[16]byte, levels *[16]int8) {
-	for i, v := range codes {
-		q[i], q[16+i] = byte(levels[v&15])^0x80, byte(levels[v>>4])^0x80
-	}
-}

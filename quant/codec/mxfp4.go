@@ -12,9 +12,8 @@ func init() { register(quant.MXFP4, functions{unpack: unpackMXFP4}) }
 // (OCP Microscaling Formats Specification 1.0, 5.3 and 6.3). The levels are
 // twice the values of the codes, so the scale is half of what it says there.
 func unpackMXFP4(c *Codes, src []byte) {
-	levels := quant.MXFP4.Format().Levels
 	for g := 0; len(src) >= 17; g, src = g+1, src[17:] {
 		c.Scale[g] = float32(math.Ldexp(1, int(src[0])-128))
-		lookUp((*[32]byte)(c.Q[32*g:]), (*[16]byte)(src[1:]), levels)
+		split4((*[32]byte)(c.Q[32*g:]), le.Uint64(src[1:]), le.Uint64(src[9:]))
 	}
 }

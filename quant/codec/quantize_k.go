@@ -96,7 +96,7 @@ func packQ45_K(b, low, high []byte, x []float32, fit *scan, n int) {
 	for g := range s {
 		requantize(q[32*g:32*g+32], x[32*g:], d*float32(s[g]), dmin*float32(m[g]), n)
 	}
-	// See scaleMin6.
+	// See subQ45_K.
 	for j := range 4 {
 		b[4+j] = s[j] | s[j+4]>>4<<6
 		b[8+j] = m[j] | m[j+4]>>4<<6
