@@ -3,10 +3,11 @@ package tensor
 import "unsafe"
 
 // GroupLen is the number of activations of which a [Block] has a scale and a sum: that
-// of the finest sub-blocks of the K-quants. On most tiers that is what is quantised
-// together. Groups of 32, as llama.cpp has them, save one operation in ten of prefill
-// there, and diverge from exact arithmetic by half as much again. Tiers in which they
-// save more, up to a fifth of the time, have them: see package tier.
+// of the finest sub-blocks of the K-quants. On tiers with VPDPBUSD and on those of arm64
+// without SDOT that is what is quantised together. Groups of 32, as llama.cpp has them,
+// save one operation in ten of prefill there, and diverge from exact arithmetic by half
+// as much again. Tiers in which they save more, up to a fifth of the time, have them:
+// see package tier.
 const GroupLen = 16
 
 // BlockLen is the number of activations in a [Block]: that of the smallest

@@ -18,7 +18,7 @@ var (
 )
 
 func init() {
-	tier.Register(Vectors.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
+	tier.Register(Vectors32.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
 	tier.Register(Vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
 }
 
@@ -43,7 +43,19 @@ var Vectors = simd.Ops{
 	QuantizeBlocks: 4,
 }
 
+// Vectors32 are Vectors with activations in groups of 32, which Mul relies on.
+var Vectors32 = func() simd.Ops {
+	o := Vectors
+	o.Plain, o.Quantize = tier.Go32, quantize32
+	return o
+}()
+
 // quantize quantises n times 128 values.
 //
 //go:noescape
 func quantize(x *float32, dst *tensor.Block, n int)
+
+// quantize32 is quantize with groups of 32.
+//
+//go:noescape
+func quantize32(x *float32, dst *tensor.Block, n int)

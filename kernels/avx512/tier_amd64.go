@@ -19,8 +19,11 @@ var (
 )
 
 func init() {
-	// Without VNNI, 512 bits have no advantage for integers.
-	tier.Register(Vectors.Tier("avx512", &ISA, panel.Join(&avx2.Mul, &FloatMul)))
+	// Without VNNI, 512 bits have no advantage for integers: they are as with AVX2,
+	// whose kernels want activations in groups of 32.
+	integers := Vectors
+	integers.Plain, integers.Quantize, integers.QuantizeBlocks = avx2.Vectors32.Plain, avx2.Vectors32.Quantize, avx2.Vectors32.QuantizeBlocks
+	tier.Register(integers.Tier("avx512", &ISA, panel.Join(&avx2.Mul, &FloatMul)))
 	t := Vectors.Tier("avx512vnni", &VNNI, panel.Join(&Mul, &FloatMul))
 	t.Fast = fast()
 	tier.Register(t)

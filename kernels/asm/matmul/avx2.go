@@ -16,13 +16,9 @@ import (
 // one is unpacked; what is added up stands in the stack frame, which the
 // first-level cache holds.
 //
-// What bounds them on a Zen 4, for an activation row and a tile (1024
-// operations): products and multiplications need the first two of the four
-// pipes. Q4_0 has 16 VPMADDUBSW, 4 VPMADDWD and 6 multiplications, fused or not:
-// 13 cycles, 291 GOP/s at 3.7 GHz (VPMADDUBSW alone would be 8 cycles, 473 GOP/s).
-// 209 were reached with 16 rows, 72 %, before additions were fused. Q6_K needs 16 cycles, and reaches 75 %; Q8_0, which
-// VPSIGNB keeps on the same pipes, 27 cycles, and reaches 92 %. docs/kernels.md
-// has the other formats.
+// What bounds them on a Zen 3, for an activation row and a tile (1024
+// operations), is the number of instructions: docs/kernels.md has them. So a block of
+// activations is one group, whose sum is converted and scaled once.
 
 var y = []reg.Register{
 	reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
@@ -65,7 +61,7 @@ type frame2 struct {
 	// scales and minima of a tile: [group][half]
 	scales, minima int
 	codes          int // of 8 bits, signed: [vector][half]
-	sums           int // of the first group, if both have one scale: [activation row][half]
+	sums           int // of the first 16 columns, if both have one scale: [activation row][half]
 	results        int // [activation row][half]
 }
 
@@ -134,7 +130,17 @@ func (k *kernel) avx2(s *isa.ISA) {
 					default:
 						k.multiply2(s, g, rows)
 					}
-					k.scaled2(f, g, rows)
+					switch {
+					case !k.whole():
+						k.addStart(g, rows)
+						k.scaled2(f, g, rows)
+					case g == 0:
+						k.keepSums(f, rows)
+					default:
+						k.addSums(s, f, rows)
+						k.addStart(g, rows)
+						k.scaledWhole(f, rows)
+					}
 				})
 			}
 		})
@@ -286,16 +292,56 @@ func (k *kernel) unpack2(s *isa.ISA, g int) {
 	}
 }
 
+// eachSum calls do for the sums of activation rows.
+func eachSum(rows []row2, do func(r row2, half int, sum reg.Register)) {
+	for _, r := range rows {
+		for half, sum := range r.sum {
+			do(r, half, sum)
+		}
+	}
+}
+
+// whole reports whether the sums of a tile's 32 columns are added as integers: weights
+// and, with AVX2 alone, activations have one scale for them.
+func (k *kernel) whole() bool { return !k.vnni && k.Group == 32 }
+
+// keepSums puts the sums of the first 16 columns into the frame, in 16 or 32 bits as
+// they are.
+func (k *kernel) keepSums(f *frame2, rows []row2) {
+	eachSum(rows, func(r row2, half int, sum reg.Register) {
+		VMOVDQU(sum, r.frame.Offset(f.sums+half*yBytes))
+	})
+}
+
+// addSums adds them to those of the last 16 columns, and makes them 32 bits wide.
+func (k *kernel) addSums(s *isa.ISA, f *frame2, rows []row2) {
+	eachSum(rows, func(r row2, half int, sum reg.Register) {
+		first := r.frame.Offset(f.sums + half*yBytes)
+		if k.narrow() {
+			VPADDW(first, sum, sum)
+			VPMADDWD(k.ones(s), sum, sum)
+		} else {
+			VPADDD(first, sum, sum)
+		}
+	})
+}
+
+// scaledWhole scales the sums of a tile and adds them to the rows' results.
+func (k *kernel) scaledWhole(f *frame2, rows []row2) {
+	eachSum(rows, func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
+	for i, r := range rows {
+		VBROADCASTSS(r.x.Offset(panels.OffD), yX[i])
+		for _, sum := range r.sum {
+			VMULPS(yX[i], sum, sum)
+		}
+	}
+	k.addResults2(f, 0, rows)
+}
+
 // scaled2 scales the sums of group g of activation rows and adds them to the rows'
 // results, once for both groups if they have one scale.
 func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
-	each := func(do func(r row2, half int, sum reg.Register)) {
-		for _, r := range rows {
-			for half, sum := range r.sum {
-				do(r, half, sum)
-			}
-		}
-	}
+	each := func(do func(r row2, half int, sum reg.Register)) { eachSum(rows, do) }
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
 	for i, r := range rows {
 		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
@@ -311,6 +357,13 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
 		return
 	}
+	k.addResults2(f, g, rows)
+}
+
+// addResults2 multiplies sums of group g, or of both if the weights have one scale for
+// them, with the weights' scales, adds the minima after the last ones, and adds all to
+// the rows' results.
+func (k *kernel) addResults2(f *frame2, g int, rows []row2) {
 	scales := f.scales
 	if k.Group == 16 {
 		scales += 2 * g * yBytes
@@ -318,15 +371,17 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	for half, scale := range yX {
 		VMOVUPS(f.at(scales+half*yBytes), scale)
 	}
-	each(func(r row2, half int, sum reg.Register) {
+	eachSum(rows, func(r row2, half int, sum reg.Register) {
 		VFMADD213PS(r.frame.Offset(f.results+half*yBytes), yX[half], sum)
 	})
-	if k.Minima && g == 1 {
+	if k.Minima && (g == 1 || k.Group == 32) {
 		for _, r := range rows {
 			k.minimum2(f, r)
 		}
 	}
-	each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.results+half*yBytes)) })
+	eachSum(rows, func(r row2, half int, sum reg.Register) {
+		VMOVUPS(sum, r.frame.Offset(f.results+half*yBytes))
+	})
 }
 
 // minimum2 adds an activation row's sums times the minima to its results.

@@ -14,16 +14,21 @@ import (
 // bytes:
 //
 //   - VPMADDUBSW multiplies unsigned codes with activations and adds pairs in 16
-//     bits. As many of them are added as fit, four for codes below 32 and two
-//     for codes below 64, before VPMADDWD with ones widens them.
+//     bits. As many of them are added as fit, eight for codes below 16, four for
+//     codes below 32 and two for codes below 64, before VPMADDWD with ones widens
+//     them.
 //   - Products of codes of 8 bits would not fit. They are taken as signed
 //     numbers: |code| times the activation with the code's sign, pairs of which
 //     are at most 128·127·2 < 2^15.
 
-// multiply2 multiplies the codes of group g with activation rows.
+// ones widens sums of 16 bits. Products become as large as those of codes that are
+// unpacked to the left.
+func (k *kernel) ones(s *isa.ISA) Mem { return s.Bits(1 << k.leftmost() * (1<<16 | 1)) }
+
+// multiply2 multiplies the codes of group g with activation rows. The sums have 16 bits
+// if those of both groups fit, else 32.
 func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
-	// Products become as large as those of codes that are unpacked to the left.
-	ones := s.Bits(1 << k.leftmost() * (1<<16 | 1))
+	ones := k.ones(s)
 	wide := k.Low+k.High > 5 // only two products of pairs fit in 16 bits together
 	for v := 0; v < 4; v += 2 {
 		for _, r := range rows {
@@ -51,18 +56,26 @@ func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
 			}
 		}
 	}
-	for _, r := range rows {
-		for _, sum := range r.sum {
-			if !wide {
-				VPMADDWD(ones, sum, sum)
-			}
-		}
+	if !wide && !k.narrow() {
+		eachSum(rows, func(_ row2, _ int, sum reg.Register) { VPMADDWD(ones, sum, sum) })
 	}
-	if k.Shift() == 0 {
+}
+
+// narrow reports whether the sums of a tile's 32 products are added in 16 bits, which
+// those of codes below 16 fit in: 8 pairs are at most 8 · 2 · 15 · 127 < 2^15.
+func (k *kernel) narrow() bool { return k.whole() && !k.signed() && k.Low+k.High <= 4 }
+
+// addStart adds to the sums of group g, or of both groups, where they begin.
+func (k *kernel) addStart(g int, rows []row2) {
+	if k.vnni || k.signed() || k.Shift() == 0 {
 		return
 	}
 	for i, r := range rows {
 		VPBROADCASTD(r.x.Offset(panels.OffStart+4*g), yX[i])
+		if k.whole() {
+			VPBROADCASTD(r.x.Offset(panels.OffStart), yTmp)
+			VPADDD(yTmp, yX[i], yX[i])
+		}
 		for _, sum := range r.sum {
 			VPADDD(yX[i], sum, sum)
 		}

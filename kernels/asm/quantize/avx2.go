@@ -18,14 +18,18 @@ const (
 	yBytes  = 32
 )
 
-func quantize2(s *isa.ISA) {
+// quantize2 generates the kernel for groups of 16 or, if they are whole blocks, of 32.
+func quantize2(s *isa.ISA, whole bool) {
 	x, dst, n := isa.Arg("x"), isa.Arg("dst"), isa.Arg("n")
 	frame := AllocLocal(groupLen * yBytes)
 	value := func(i int) Mem { return frame.Offset(i * yBytes) }
-	isa.Repeat("next", n, 1, func() {
+	isa.Repeat(isa.NewLabel("next"), n, 1, func() {
 		transpose2(s, x, value)
 		top := largest2(s, value)
-		step, d := choose2(s, value, top)
+		if whole {
+			withNeighbours(VPMAXSD, top)
+		}
+		step, d := choose2(s, value, top, whole)
 		store2(s, value, step, top, d, dst)
 		ADDQ(U32(groups2*groupBytes), x)
 		ADDQ(U32(groups2/2*panels.BlockBytes), dst)
@@ -71,8 +75,15 @@ func largest2(s *isa.ISA, value func(int) Mem) reg.VecVirtual {
 	return top
 }
 
+// withNeighbours combines each two neighbouring lanes.
+func withNeighbours(op func(...Op), v reg.VecVirtual) {
+	other := YMM()
+	VPSHUFD(U8(swapped), v, other)
+	op(other, v, v)
+}
+
 // choose2 returns the best step of each group and the scale that goes with it.
-func choose2(s *isa.ISA, value func(int) Mem, top reg.VecVirtual) (step, d reg.VecVirtual) {
+func choose2(s *isa.ISA, value func(int) Mem, top reg.VecVirtual, whole bool) (step, d reg.VecVirtual) {
 	best := YMM()
 	step, d = YMM(), YMM()
 	for i, length := range steps {
@@ -93,6 +104,10 @@ func choose2(s *isa.ISA, value func(int) Mem, top reg.VecVirtual) (step, d reg.V
 			VMULPS(c, v, v)
 			VADDPS(v, xq, xq)
 			VFMADD231PS(c, c, qq) // exact: all terms are integers below 2^24
+		}
+		if whole {
+			withNeighbours(VADDPS, xq)
+			withNeighbours(VADDPS, qq)
 		}
 		ratio, gain := YMM(), YMM()
 		VDIVPS(qq, xq, ratio)

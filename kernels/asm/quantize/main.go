@@ -2,7 +2,8 @@
 // generic.Quantize, with which it agrees to the last bit.
 //
 // A lane is a group of 16 values: the values of 16 groups are transposed, so
-// that vector i holds value i of each group and sums need no shuffles.
+// that vector i holds value i of each group and sums need no shuffles. Where groups are
+// of 32 values, two neighbouring lanes are one.
 package main
 
 import (
@@ -27,11 +28,14 @@ var steps = [...]float32{127, 124, 121, 118}
 func main() {
 	s := isa.Parse()
 	// The arguments are a *float32, a *tensor.Block and the number of times.
-	TEXT("quantize", NOSPLIT, "func(x *float32, dst *byte, n int)")
+	const signature = "func(x *float32, dst *byte, n int)"
+	TEXT("quantize", NOSPLIT, signature)
 	if s.Wide() {
 		quantize512(s)
 	} else {
-		quantize2(s)
+		quantize2(s, false)
+		TEXT("quantize32", NOSPLIT, signature)
+		quantize2(s, true)
 	}
 	Generate()
 }
@@ -215,12 +219,14 @@ func store(s *isa.ISA, v [groupLen]reg.VecVirtual, step, top, d, bad, zero reg.R
 	storeSums(s, sum, d, zeros, dst)
 }
 
+// swapped is VPSHUFD's order that swaps each two neighbours.
+const swapped = 0xb1
+
 // storeSums writes scales and what follows from them and the sums of codes.
 func storeSums(s *isa.ISA, sum, d, zeros, dst reg.Register) {
 	scaled, both, start := s.Vec(), s.Vec(), s.Vec()
 	VCVTDQ2PS(sum, scaled)
 	VMULPS(d, scaled, scaled)
-	const swapped = 0xb1 // each two neighbours
 	VPSHUFD(U8(swapped), scaled, both)
 	VADDPS(scaled, both, both)
 	VPSUBD(sum, zeros, start)
