@@ -139,7 +139,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 					default:
 						k.addSums(s, f, rows)
 						k.addStart(g, rows)
-						k.scaledWhole(f, rows)
+						k.scaled2(f, g, rows)
 					}
 				})
 			}
@@ -326,44 +326,27 @@ func (k *kernel) addSums(s *isa.ISA, f *frame2, rows []row2) {
 	})
 }
 
-// scaledWhole scales the sums of a tile and adds them to the rows' results.
-func (k *kernel) scaledWhole(f *frame2, rows []row2) {
-	eachSum(rows, func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
-	for i, r := range rows {
-		VBROADCASTSS(r.x.Offset(panels.OffD), yX[i])
-		for _, sum := range r.sum {
-			VMULPS(yX[i], sum, sum)
-		}
-	}
-	k.addResults2(f, 0, rows)
-}
-
 // scaled2 scales the sums of group g of activation rows and adds them to the rows'
-// results, once for both groups if they have one scale.
+// results, once for both groups if the weights have one scale for them. Sums of whole
+// tiles come with g = 1.
 func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	each := func(do func(r row2, half int, sum reg.Register)) { eachSum(rows, do) }
+	pair := k.Group == 32 && !k.whole() // both groups are scaled before they are added
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
 	for i, r := range rows {
 		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
 		for half, sum := range r.sum {
-			if k.Group == 32 && g == 1 {
+			if pair && g == 1 {
 				VFMADD213PS(r.frame.Offset(f.sums+half*yBytes), yX[i], sum)
 			} else {
 				VMULPS(yX[i], sum, sum)
 			}
 		}
 	}
-	if k.Group == 32 && g == 0 {
+	if pair && g == 0 {
 		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
 		return
 	}
-	k.addResults2(f, g, rows)
-}
-
-// addResults2 multiplies sums of group g, or of both if the weights have one scale for
-// them, with the weights' scales, adds the minima after the last ones, and adds all to
-// the rows' results.
-func (k *kernel) addResults2(f *frame2, g int, rows []row2) {
 	scales := f.scales
 	if k.Group == 16 {
 		scales += 2 * g * yBytes
@@ -371,17 +354,15 @@ func (k *kernel) addResults2(f *frame2, g int, rows []row2) {
 	for half, scale := range yX {
 		VMOVUPS(f.at(scales+half*yBytes), scale)
 	}
-	eachSum(rows, func(r row2, half int, sum reg.Register) {
+	each(func(r row2, half int, sum reg.Register) {
 		VFMADD213PS(r.frame.Offset(f.results+half*yBytes), yX[half], sum)
 	})
-	if k.Minima && (g == 1 || k.Group == 32) {
+	if k.Minima && g == 1 {
 		for _, r := range rows {
 			k.minimum2(f, r)
 		}
 	}
-	eachSum(rows, func(r row2, half int, sum reg.Register) {
-		VMOVUPS(sum, r.frame.Offset(f.results+half*yBytes))
-	})
+	each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.results+half*yBytes)) })
 }
 
 // minimum2 adds an activation row's sums times the minima to its results.
