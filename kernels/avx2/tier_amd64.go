@@ -18,8 +18,8 @@ var (
 )
 
 func init() {
-	tier.Register(Vectors32.Tier("avx2", &ISA, panel.Join(&Mul, &FloatMul)))
-	tier.Register(Vectors.Tier("avxvnni", &vnni, panel.Join(&MulVNNI, &FloatMul)))
+	tier.Register(Vectors32.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Streams: panel.StreamsHere}))
+	tier.Register(Vectors.Tier("avxvnni", &vnni, &panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}))
 }
 
 // Vectors are the kernels on vectors and of attention.

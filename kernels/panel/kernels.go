@@ -19,6 +19,26 @@ type Args struct {
 	PanelBytes int
 	Rows       int // of activations: for functions that serve several numbers of them
 	Ahead      int // bytes from the weights that are multiplied to those that are asked for
+
+	// Kernels that have streams, those of [Streamed] for one activation row, multiply Panels
+	// panels of each of Streams streams, 1 to MostStreams: they begin StreamBytes apart, and
+	// their results StreamDst bytes apart.
+	Streams, StreamBytes, StreamDst int
+}
+
+// MostStreams is the largest number of streams.
+const MostStreams = 2
+
+// Streamed are kernels of which those for one row of activations and integer weights read
+// several streams, a pair of tiles of one and then of the next, and how many they are to read.
+type Streamed struct {
+	Kernels
+	Streams int
+}
+
+// NewMultiplier returns what a worker needs to multiply any number of rows.
+func (k *Streamed) NewMultiplier(int) Multiplier {
+	return &multiplier{kernels: &k.Kernels, streams: k.Streams}
 }
 
 // Kernels holds for each type the kernels for 1, 2, 4 and so on up to 64 activation

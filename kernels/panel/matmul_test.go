@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"qgo/kernels/panel"
@@ -73,6 +74,44 @@ func TestMatMul(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestStreams multiplies matrices that are read as one stream and as several, with tiles and
+// panels that do not divide evenly.
+func TestStreams(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	tested := 0
+	each(t, func(t *testing.T, l panel.Layout, plain *tier.Tier) {
+		kernels, has := l.(*panel.Streamed)
+		if !has {
+			return
+		}
+		tested++
+		for _, typ := range quant.Types() {
+			if !typ.Integer() || !l.Fits(typ, 256) {
+				continue
+			}
+			t.Run(typ.String(), func(t *testing.T) {
+				w := weights(rng, typ, 15*panel.Rows+5, (31*32+typ.BlockLen()-1)/typ.BlockLen()*typ.BlockLen())
+				m := paneltest.Pack(l, w)
+				x := misaligned(1, w.Cols)
+				for i := range x.F {
+					x.F[i] = float32(rng.NormFloat64())
+				}
+				plain.Quantize(x.Row(0), x.QuantRow(0))
+				for streams := 1; streams <= panel.MostStreams; streams++ {
+					if least := streams * panel.ShortStream; len(m.Data) < least {
+						t.Fatalf("%d bytes are not enough for %d streams", len(m.Data), streams)
+					}
+					l := &panel.Streamed{Kernels: kernels.Kernels, Streams: streams}
+					compare(t, fmt.Sprintf("%d streams", streams), l, plain, w, m, x)
+				}
+			})
+		}
+	})
+	if tested == 0 && runtime.GOARCH == "amd64" && len(tier.All()) > 1 {
+		t.Error("no kernels have streams")
+	}
 }
 
 // TestFloats compares the kernels for floating-point weights with float64

@@ -57,12 +57,13 @@ type row2 struct {
 // line.
 type frame2 struct {
 	base  reg.Register
-	heads int // of a K-quant, as float32: [scale, minimum][half]
+	rows  int // of activations, or streams
+	heads int // of a K-quant, as float32: [scale, minimum][stream][half]
 	// scales and minima of a tile: [group][half]
 	scales, minima int
 	codes          int // of 8 bits, signed: [vector][half]
-	sums           int // of the first 16 columns, if both have one scale: [activation row][half]
-	results        int // [activation row][half]
+	sums           int // of the first 16 columns, if both have one scale: [row][half]
+	results        int // [row][half]
 }
 
 // newFrame lays the frame out.
@@ -73,13 +74,18 @@ func (k *kernel) newFrame() *frame2 {
 		size += vectors * yBytes
 		return size - vectors*yBytes
 	}
-	if k.Group == 32 {
-		f.sums = part(2 * k.n)
+	heads := 1
+	if f.rows = k.n; k.n == 1 {
+		k.row, k.firstRow = GP64(), f.base
+		f.rows, heads = panels.MostStreams, panels.MostStreams
 	}
-	f.results = part(2 * k.n)
+	if k.Group == 32 {
+		f.sums = part(2 * f.rows)
+	}
+	f.results = part(2 * f.rows)
 	f.scales = part(2 * k.Groups())
 	if k.Super {
-		f.heads = part(4)
+		f.heads = part(2 * 2 * heads)
 	}
 	if k.Minima {
 		f.minima = part(2 * k.Groups())
@@ -103,7 +109,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 	f := k.newFrame()
 	k.panels(func(loadDst func()) {
 		VPXOR(yTmp, yTmp, yTmp)
-		for i := range 2 * k.n {
+		for i := range 2 * f.rows {
 			VMOVDQU(yTmp, f.at(f.results+i*yBytes))
 		}
 		k.tiles(func() { k.heads2(f) }, func() {
@@ -144,31 +150,51 @@ func (k *kernel) avx2(s *isa.ISA) {
 				})
 			}
 		})
-		stride := GP64()
 		loadDst()
-		MOVQ(k.arg(panels.ArgDstStride), stride)
-		left := k.leftmost()
-		if left > 0 {
-			VMOVUPS(s.Bits(power(-left)), yTmp2)
-		}
-		k.eachResult(stride, func(i int) {
-			for half := range 2 {
-				result := f.at(f.results + i*rowBytes + half*yBytes)
-				if left > 0 {
-					VMULPS(result, yTmp2, yTmp)
-				} else {
-					VMOVUPS(result, yTmp)
-				}
-				VMOVUPS(yTmp, Mem{Base: k.dst, Disp: half * yBytes})
-			}
-		})
+		k.storeResults(s, f)
 	})
 	isa.End()
+}
+
+// storeResults stores the results of all activation rows or streams.
+func (k *kernel) storeResults(s *isa.ISA, f *frame2) {
+	left := k.leftmost()
+	if left > 0 {
+		VMOVUPS(s.Bits(power(-left)), yTmp2)
+	}
+	store := func(row Mem) {
+		for half := range 2 {
+			result := row.Offset(f.results + half*yBytes)
+			if left > 0 {
+				VMULPS(result, yTmp2, yTmp)
+			} else {
+				VMOVUPS(result, yTmp)
+			}
+			VMOVUPS(yTmp, Mem{Base: k.dst, Disp: half * yBytes})
+		}
+	}
+	if k.row != nil {
+		streams := GP64()
+		MOVQ(k.arg(panels.ArgStreams), streams)
+		MOVQ(k.firstRow, k.row)
+		isa.Repeat("results", streams, 1, func() {
+			store(Mem{Base: k.row})
+			ADDQ(U8(rowBytes), k.row)
+			ADDQ(k.arg(panels.ArgStreamDst), k.dst)
+		})
+		return
+	}
+	stride := GP64()
+	MOVQ(k.arg(panels.ArgDstStride), stride)
+	k.eachResult(stride, func(i int) { store(f.at(i * rowBytes)) })
 }
 
 // rows2 repeats body for all activation rows.
 func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
 	x, frame := k.xBase[0], f.base
+	if k.row != nil {
+		frame = k.row
+	}
 	loop := k.n > rowUnroll
 	if loop {
 		x, frame = GP64(), GP64()
@@ -202,8 +228,17 @@ func (k *kernel) heads2(f *frame2) {
 	}
 	for i := range numbers {
 		VCVTPH2PS(Mem{Base: k.head, Disp: i * halfRows * 2}, yTmp)
-		VMOVUPS(yTmp, f.at(f.heads+i*yBytes))
+		VMOVUPS(yTmp, k.headAt(f, i/2, i%2))
 	}
+}
+
+// headAt is where a number of the current stream's head is in the frame: its scale or its
+// minimum.
+func (k *kernel) headAt(f *frame2, number, half int) Mem {
+	if k.row == nil {
+		return f.at(f.heads + (2*number+half)*yBytes)
+	}
+	return Mem{Base: k.row, Disp: f.heads + number*panels.MostStreams*rowBytes + half*yBytes}
 }
 
 // scales2 puts the scales and minima of a tile into the frame.
@@ -222,7 +257,7 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 		// store writes an integer times the head's number to the frame.
 		store := func(v reg.Register, number, to, g int) {
 			VCVTDQ2PS(v, v)
-			VMULPS(f.at(f.heads+(2*number+half)*yBytes), v, v)
+			VMULPS(k.headAt(f, number, half), v, v)
 			VMOVUPS(v, f.at(to+(2*g+half)*yBytes))
 		}
 		switch {

@@ -32,13 +32,16 @@ type kernel struct {
 	evex bool // in the encoding of AVX-512
 	left int  // by how many bits codes are unpacked to the left: see leftmost
 
-	args  reg.Register
-	pair  reg.Register // two tiles,
-	tile  int          // of which this one, 0 or 1, is being computed
-	dst   reg.Register
-	head  reg.Register // what heads tiles of a K-quant
-	x     []Mem        // the current pair of blocks of each row
-	xBase []reg.Register
+	args reg.Register
+	pair reg.Register // two tiles,
+	tile int          // of which this one, 0 or 1, is being computed
+	dst  reg.Register
+	head reg.Register // what heads tiles of a K-quant
+	// Of a kernel with streams: where the current one's results, and the first one's, are
+	// in the frame.
+	row, firstRow reg.Register
+	x             []Mem // the current pair of blocks of each row
+	xBase         []reg.Register
 }
 
 func main() {
@@ -255,9 +258,11 @@ func (k *kernel) tiles(begin, body func()) {
 	MOVQ(left, blocks)
 	SHRQ(U8(3), blocks)
 	isa.Repeat("block", blocks, 1, func() {
-		MOVQ(k.pair, k.head)
+		k.streams("head", func() {
+			MOVQ(k.pair, k.head)
+			begin()
+		})
 		ADDQ(U8(panels.HeadBytes), k.pair)
-		begin()
 		MOVQ(U32(panels.SuperTiles), left)
 		k.pairs(left, body)
 	})
@@ -269,15 +274,19 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	Label("pair")
 	k.tile = 0
 	lines := (k.PairBytes() + panels.PlaneBytes - 1) / panels.PlaneBytes
-	k.prefetch(0, lines/2)
-	body()
+	k.streams("first", func() {
+		k.prefetch(0, lines/2)
+		body()
+	})
 	if !k.Super {
 		DECQ(left)
 		JZ(LabelRef("last"))
 	}
 	k.tile = 1
-	k.prefetch(lines/2, lines)
-	body()
+	k.streams("second", func() {
+		k.prefetch(lines/2, lines)
+		body()
+	})
 	ADDQ(U32(2*(k.ScaleBytes()+k.TileBytes())), k.pair)
 	for _, x := range k.xBase {
 		ADDQ(U8(2*panels.BlockBytes), x)
@@ -291,6 +300,24 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	if !k.Super {
 		Label("last")
 	}
+}
+
+// streams repeats body for each stream of a kernel that has some.
+func (k *kernel) streams(label string, body func()) {
+	if k.row == nil {
+		body()
+		return
+	}
+	start, left := GP64(), GP64()
+	MOVQ(k.pair, start)
+	MOVQ(k.firstRow, k.row)
+	MOVQ(k.arg(panels.ArgStreams), left)
+	isa.Repeat(label, left, 1, func() {
+		body()
+		ADDQ(k.arg(panels.ArgStreamBytes), k.pair)
+		ADDQ(U8(rowBytes), k.row)
+	})
+	MOVQ(start, k.pair)
 }
 
 // prefetch asks for cache lines [from, to) of those that are some way ahead, in

@@ -23,6 +23,8 @@ const (
 	OffStart   = 40 // what sums of products begin with,
 	OffSum     = 48 // scaled sums,
 	OffBoth    = 56 // and those of both groups together
+
+	MostStreams = 2 // of panel.Args
 )
 
 // chunkBytes are those of the activations that stay in the caches: see package panel.
@@ -48,6 +50,9 @@ const (
 	ArgPanelBytes
 	ArgRows
 	ArgAhead
+	ArgStreams
+	ArgStreamBytes
+	ArgStreamDst
 )
 
 // Fields of panel.TileArgs by offset.
