@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+	"time"
 	"unsafe"
 
+	"qgo/bench/probe"
 	"qgo/kernels"
 )
 
@@ -47,6 +49,36 @@ func TestProberArrays(t *testing.T) {
 				t.Errorf("arrays %d and %d: %d bytes apart, the same within a page", j, i, to-from)
 			}
 		}
+	}
+}
+
+// TestProberWays wants reads in the fastest way that there is.
+func TestProberWays(t *testing.T) {
+	pool := kernels.NewPool(1, false)
+	defer pool.Close()
+	p, err := NewProber(pool, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var read [3]int // bytes, by way
+	way := func(i int, wait time.Duration) func([]byte) uint64 {
+		return func(b []byte) uint64 {
+			time.Sleep(wait)
+			read[i] += len(b)
+			return 0
+		}
+	}
+	p.Kernels = &probe.Kernels{Reads: []func([]byte) uint64{way(0, 2*time.Millisecond), way(1, 0), way(2, 2*time.Millisecond)}}
+	if _, err := p.Read(0); err != nil {
+		t.Fatal(err)
+	}
+	tried := read
+	if _, err := p.Read(0); err != nil {
+		t.Fatal(err)
+	}
+	if tried[0] == 0 || tried[2] == 0 || read[0] != tried[0] || read[2] != tried[2] || read[1] == tried[1] {
+		t.Errorf("read %v bytes each way at first, then %v: want the second way when all have been tried", tried, read)
 	}
 }
 

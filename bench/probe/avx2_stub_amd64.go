@@ -9,6 +9,16 @@ package probe
 //go:noescape
 func readAVX2(p *byte, n int) uint64
 
+// readAheadAVX2 returns the sum of the 64-bit words of n bytes in one of the lanes that it adds, and asks for memory ahead; n is a positive multiple of 512.
+//
+//go:noescape
+func readAheadAVX2(p *byte, n int) uint64
+
+// readQuartersAVX2 returns the sum of the 64-bit words of n bytes in one of the lanes that it adds, from each quarter by turns; n is a positive multiple of 512.
+//
+//go:noescape
+func readQuartersAVX2(p *byte, n int) uint64
+
 // copyNTAVX2 copies n bytes, a positive multiple of 512, past the caches; both addresses are multiples of 64.
 //
 //go:noescape

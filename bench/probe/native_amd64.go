@@ -21,7 +21,7 @@ func native() (all []*Kernels) {
 		return nil
 	}
 	if avx512.ISA.Here() {
-		k := streams("avx512", readAVX512, copyNTAVX512, triadNTAVX512)
+		k := streams("avx512", copyNTAVX512, triadNTAVX512, readAVX512, readAheadAVX512, readQuartersAVX512)
 		if amx.ISA.Here() {
 			k.Peaks = append(k.Peaks,
 				Peak{"int8", "TDPBUSD", 4 * 16 * 16 * 128, integer(dotTilesInt8), 4 * 64},
@@ -37,7 +37,7 @@ func native() (all []*Kernels) {
 		k.Peaks = append(k.Peaks, Peak{"fp32", "VFMADD231PS zmm", 12 * 32, float(fmaAVX512), 12})
 		all = append(all, k)
 	}
-	k := streams("avx2", readAVX2, copyNTAVX2, triadNTAVX2)
+	k := streams("avx2", copyNTAVX2, triadNTAVX2, readAVX2, readAheadAVX2, readQuartersAVX2)
 	k.Peaks = []Peak{pairsAVX2, {"fp32", "VFMADD231PS ymm", 12 * 16, float(fmaAVX2), 12}}
 	return append(all, k)
 }
@@ -50,15 +50,19 @@ var pairsAVX2 = Peak{"int8", "VPMADDUBSW ymm", 8 * 64, integer(dotInt8AVX2), 8 *
 // interrupt it.
 const piece = 1 << 20
 
-func streams(name string, read func(*byte, int) uint64, copyNT func(dst, src *byte, n int), triadNT func(a, b, c *byte, n int)) *Kernels {
-	return &Kernels{
-		Name: name,
-		Read: func(b []byte) (sum uint64) {
+func streams(name string, copyNT func(dst, src *byte, n int), triadNT func(a, b, c *byte, n int), reads ...func(*byte, int) uint64) *Kernels {
+	ways := make([]func([]byte) uint64, len(reads))
+	for i, read := range reads {
+		ways[i] = func(b []byte) (sum uint64) {
 			for lo := 0; lo < len(b); lo += piece {
 				sum += read(&b[lo], min(piece, len(b)-lo))
 			}
 			return sum
-		},
+		}
+	}
+	return &Kernels{
+		Name:  name,
+		Reads: ways,
 		Copy: func(dst, src []byte) {
 			for lo := 0; lo < len(dst); lo += piece {
 				copyNT(&dst[lo], &src[lo], min(piece, len(dst)-lo))

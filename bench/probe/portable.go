@@ -9,9 +9,9 @@ import (
 // not the machine's.
 func portable() *Kernels {
 	return &Kernels{
-		Name: "go",
-		Read: read,
-		Copy: func(dst, src []byte) { copy(dst, src) },
+		Name:  "go",
+		Reads: []func([]byte) uint64{read},
+		Copy:  func(dst, src []byte) { copy(dst, src) },
 		Triad: func(a, b, c []byte) {
 			x, y, z := floats(a), floats(b), floats(c)
 			for i := range x {

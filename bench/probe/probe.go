@@ -10,8 +10,9 @@ const Align = 512
 // Kernels are the probes for one level of instruction set.
 type Kernels struct {
 	Name string
-	// Read returns a sum of 64-bit words of b.
-	Read func(b []byte) uint64
+	// Reads are ways to read memory, each of which returns a sum of 64-bit words of b. Which of
+	// them reads most in a second depends on the machine's prefetchers.
+	Reads []func(b []byte) uint64
 	// Copy copies src to dst, of the same length, past the caches where the
 	// machine can.
 	Copy func(dst, src []byte)

@@ -37,8 +37,10 @@ func TestStreams(t *testing.T) {
 				binary.LittleEndian.PutUint64(as[i:], word)
 			}
 			lanes := map[string]int{"go": 1, "avx2": 4, "avx512": 8}[k.Name]
-			if got, want := k.Read(as), uint64(word*n/8/lanes); got != want {
-				t.Errorf("%s: read of %d bytes gives %d, want %d", k.Name, n, got, want)
+			for way, read := range k.Reads {
+				if got, want := read(as), uint64(word*n/8/lanes); got != want {
+					t.Errorf("%s: read %d of %d bytes gives %d, want %d", k.Name, way, n, got, want)
+				}
 			}
 		}
 	}

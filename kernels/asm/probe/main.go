@@ -44,25 +44,58 @@ func begin(s *isa.ISA, name, signature, doc string) {
 // bytes is the size of a vector register.
 func bytes(s *isa.ISA) int { return 4 * s.Lanes }
 
+// ahead is how many bytes in front of what it reads readAhead asks for memory: what
+// lets a Sapphire Rapids read most.
+const ahead = 8 << 10
+
+const sumDoc = " returns the sum of the 64-bit words of n bytes in one of the lanes that it adds"
+
+// read writes the functions that read, in three ways: which is the fastest depends on the
+// prefetchers of the CPU.
 func read(s *isa.ISA) {
-	begin(s, "read", "func(p *byte, n int) uint64",
-		"read returns the sum of the 64-bit words of n bytes in one of the lanes that it adds; n is a positive multiple of 512.")
-	p, n := isa.Arg("p"), isa.Arg("n")
-	sums := s.Zeros(8)
-	isa.Repeat("loop", n, streams, func() {
-		for i := range streams / bytes(s) {
-			v := sums[i%len(sums)]
-			VPADDQ(Mem{Base: p, Disp: i * bytes(s)}, v, v)
+	for _, way := range []struct {
+		name, doc string
+		ahead     bool
+		streams   int
+	}{
+		{"read", sumDoc + "; n is a positive multiple of 512.", false, 1},
+		{"readAhead", sumDoc + ", and asks for memory ahead; n is a positive multiple of 512.", true, 1},
+		{"readQuarters", sumDoc + ", from each quarter by turns; n is a positive multiple of 512.", false, 4},
+	} {
+		begin(s, way.name, "func(p *byte, n int) uint64", way.name+way.doc)
+		n := isa.Arg("n")
+		from := []reg.Register{isa.Arg("p")}
+		if way.streams > 1 {
+			SHRQ(U8(2), n)
 		}
-		ADDQ(U32(streams), p)
-	})
-	for _, v := range sums[1:] {
-		VPADDQ(v, sums[0], sums[0])
+		for len(from) < way.streams {
+			p := GP64()
+			LEAQ(Mem{Base: from[len(from)-1], Index: n, Scale: 1}, p)
+			from = append(from, p)
+		}
+		sums, part := s.Zeros(8), streams/way.streams
+		isa.Repeat("loop", n, part, func() {
+			i := 0
+			for _, p := range from {
+				for at := 0; at < part; at += bytes(s) {
+					if way.ahead && at%64 == 0 {
+						PREFETCHT1(Mem{Base: p, Disp: ahead + at})
+					}
+					v := sums[i%len(sums)]
+					VPADDQ(Mem{Base: p, Disp: at}, v, v)
+					i++
+				}
+				ADDQ(U32(part), p)
+			}
+		})
+		for _, v := range sums[1:] {
+			VPADDQ(v, sums[0], sums[0])
+		}
+		lane := GP64()
+		VMOVQ(sums[0].AsX(), lane)
+		Store(lane, ReturnIndex(0))
+		isa.End()
 	}
-	lane := GP64()
-	VMOVQ(sums[0].AsX(), lane)
-	Store(lane, ReturnIndex(0))
-	isa.End()
 }
 
 // Stores go past the caches: a machine that must first read what it
