@@ -88,7 +88,8 @@ template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
 	int passes = (u32)(a.n + ofX - 1) / ofX, firstX = block() % passes * ofX;
 	int phase = warp() % kTileGroups, own = warp() / kTileGroups, rowsOfItem = warps() / kTileGroups * kBatchRows;
 	int items = (u32)(a.w.rows + rowsOfItem - 1) / rowsOfItem, all = (u32)blocks() / passes, number = block() / passes; // items: of a part
-	int begin = (u64)(items * steps) * number / all, limit = (u64)(items * steps) * (number + 1) / all;
+	u32 work = items * steps; // of which a block has a share; times blocks it fits in 32 bits
+	int begin = work * number / all, limit = work * (number + 1) / all;
 	auto itemAt = [&](int part, int i) INLINED { return Item{part, i * rowsOfItem + own * kBatchRows, minimum(length, steps - part * length)}; };
 	// The first item that begins at step begin or later.
 	int part = (u32)begin / (length * items), ofPart = minimum(length, steps - part * length);

@@ -18,11 +18,21 @@ DEVICE void computing() { barrierOf<kTokenThreads>(kComputing); }
 // with, or its negative for the first half of a head.
 DEVICE float turned(float x, float with, float cosine, float sine) { return multiplyAdd(x, cosine, with * sine); }
 
-// joinedParts adds up the parts that several warps or blocks make of a product, in order.
+// joinedParts adds up the parts that several warps or blocks make of a product, in order. It
+// asks for several at a time: what they take to come is longer than all else. Past the end it
+// asks for the last one again.
 template <class T> DEVICE T joinedParts(const float *parts, int count, u64 apart) {
+	constexpr int together = 6;
 	T sum = *(const T *)parts;
-#pragma unroll 4
-	for (int p = 1; p < count; p++) sum += *(const T *)(parts + p * apart);
+#pragma unroll 1
+	for (int first = 1; first < count; first += together) {
+		T some[together];
+#pragma unroll
+		for (int i = 0; i < together; i++) some[i] = *(const T *)(parts + minimum(first + i, count - 1) * apart);
+#pragma unroll
+		for (int i = 0; i < together; i++)
+			if (first + i < count) sum += some[i];
+	}
 	return sum;
 }
 
