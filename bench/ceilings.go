@@ -74,9 +74,9 @@ type Prober struct {
 	pool    *kernels.Pool
 	arena   *tensor.Arena
 	a, b, c []byte
-	window  int      // bytes of a pass
-	at      int      // where the window begins
-	sums    []uint64 // a cache line a worker
+	window  int                   // bytes of a pass
+	at      int                   // where the window begins
+	sums    []uint64              // a cache line a worker
 	read    func(b []byte) uint64 // the fastest of the kernels' ways, nil until it is known
 }
 
