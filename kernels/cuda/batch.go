@@ -239,10 +239,11 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 		for warps := batchPhases; warps <= batchThreads/warpLen; warps *= 2 {
 			bytes := warps*batchTiles + copied
 			together := min(memory/bytes, batchThreads/warpLen/warps) // blocks of a multiprocessor
-			items := ceil(rows, warps/batchPhases*batchRows) * parts
-			if int64(items)*int64(stepsOf(int(l.w.cols)))*int64(sms*together+1) > math.MaxUint32 {
-				return few("few_", 1) // a block would not find its share
+			items := ceil(rows, warps/batchPhases*batchRows)          // of a part
+			if int64(items)*int64(stepsOf(int(l.w.cols)))*int64(sms*together) > math.MaxUint32 {
+				return few("few_", 1) // the kernel finds its share in 32 bits
 			}
+			items *= parts
 			// The more warps there are the better, but small blocks are done sooner.
 			if warps*together > most {
 				best = batchShape{k.kernel, false, warps, bytes, max(1, min(sms*together/passes, items)) * passes}

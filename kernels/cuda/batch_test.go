@@ -266,6 +266,7 @@ func TestBatchShape(t *testing.T) {
 		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch16_", false, 16, 16*2560 + 64*2304, 132}},
 		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch4_", false, 16, 16*2560 + 64*576, 128}},
 		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 0, 1187 * 32}},
+		{1 << 30, 896, 7, 4, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 4 << 23}}, // shares of more than 32 bits
 	} {
 		l := &linear{typ: c.typ}
 		l.w.rows, l.w.cols = int32(c.rows), int32(c.cols)

@@ -30,7 +30,7 @@ type Args struct {
 const MostStreams = 2
 
 // Streamed are kernels of which those for one row of activations and integer weights read
-// several streams, a pair of tiles of one and then of the next, and how many they are to read.
+// several streams, a tile of one and then of the next, and how many they are to read.
 type Streamed struct {
 	Kernels
 	Streams int

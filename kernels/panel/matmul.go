@@ -23,14 +23,14 @@ const shortStream = 16 << 10
 // multiplier calls the kernels.
 type multiplier struct {
 	kernels *Kernels
-	streams int
+	streams int // of kernels that have some; 0 is 1
 	args    Args
 	x       unsafe.Pointer     // first row of activations
 	last    [16 * Rows]float32 // results of a last panel that is not full
 }
 
 // NewMultiplier returns what a worker needs to multiply any number of rows.
-func (k *Kernels) NewMultiplier(int) Multiplier { return &multiplier{kernels: k, streams: 1} }
+func (k *Kernels) NewMultiplier(int) Multiplier { return &multiplier{kernels: k} }
 
 // MultiplierBytes is the memory that it takes.
 func (k *Kernels) MultiplierBytes(int) int { return int(unsafe.Sizeof(multiplier{})) }
@@ -96,20 +96,20 @@ func (mul *multiplier) rows(dst []float32, stride int, m *Matrix, p0, p1 int, x 
 		a.Rows = t
 		a.X = unsafe.Add(mul.x, (first+i)*a.XStride)
 		for p := p0; p < p1; {
-			n := min(p1-p, max(1, callWork/(t*Rows*m.Cols)))
+			count := min(p1-p, max(1, callWork/(t*Rows*m.Cols)))
 			a.Streams = 1
 			if t == 1 && m.Type.Integer() {
-				a.Streams = max(1, min(mul.streams, n, n*a.PanelBytes/shortStream))
+				a.Streams = max(1, min(mul.streams, count, count*a.PanelBytes/shortStream))
 			}
-			a.Panels = n / a.Streams
-			n = a.Panels * a.Streams
+			a.Panels = count / a.Streams
+			count = a.Panels * a.Streams
 			a.StreamBytes, a.StreamDst = a.Panels*a.PanelBytes, a.Panels*Rows*4
-			panels := m.Data[p*a.PanelBytes : (p+n)*a.PanelBytes]
+			panels := m.Data[p*a.PanelBytes : (p+count)*a.PanelBytes]
 			out := dst[i*stride+(p-p0)*Rows:]
-			_ = out[(t-1)*stride+n*Rows-1]
+			_ = out[(t-1)*stride+count*Rows-1]
 			a.Panel, a.Dst = &panels[0], &out[0]
 			kernels[step](a)
-			p += n
+			p += count
 		}
 		i += t
 	}

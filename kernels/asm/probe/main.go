@@ -56,7 +56,7 @@ func read(s *isa.ISA) {
 	for _, way := range []struct {
 		name, doc string
 		ahead     bool
-		streams   int
+		ranges    int // read by turns
 	}{
 		{"read", sumDoc + "; n is a positive multiple of 512.", false, 1},
 		{"readAhead", sumDoc + ", and asks for memory ahead; n is a positive multiple of 512.", true, 1},
@@ -65,15 +65,15 @@ func read(s *isa.ISA) {
 		begin(s, way.name, "func(p *byte, n int) uint64", way.name+way.doc)
 		n := isa.Arg("n")
 		from := []reg.Register{isa.Arg("p")}
-		if way.streams > 1 {
+		if way.ranges > 1 {
 			SHRQ(U8(2), n)
 		}
-		for len(from) < way.streams {
+		for len(from) < way.ranges {
 			p := GP64()
 			LEAQ(Mem{Base: from[len(from)-1], Index: n, Scale: 1}, p)
 			from = append(from, p)
 		}
-		sums, part := s.Zeros(8), streams/way.streams
+		sums, part := s.Zeros(8), streams/way.ranges
 		isa.Repeat("loop", n, part, func() {
 			i := 0
 			for _, p := range from {
