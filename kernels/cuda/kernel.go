@@ -76,12 +76,20 @@ const (
 // launch starts a kernel. It is called within Device.do, as all that follows
 // here.
 func launch[T any](d *Device, name string, grid, threads int, args T) error {
-	f := d.functions[name]
-	if f == nil {
-		return fmt.Errorf("cuda: kernel %s is not loaded", name)
+	f, err := d.function(name)
+	if err != nil {
+		return err
 	}
 	d.launches.Add(1)
 	return d.ctx.Launch(f, grid, threads, unsafe.Slice((*byte)(unsafe.Pointer(&args)), unsafe.Sizeof(args)))
+}
+
+// function returns a kernel that is loaded.
+func (d *Device) function(name string) (driver.Function, error) {
+	if f := d.functions[name]; f != nil {
+		return f, nil
+	}
+	return nil, fmt.Errorf("cuda: kernel %s is not loaded", name)
 }
 
 // common are the kernels of the module of that name, matrixKernels those of the

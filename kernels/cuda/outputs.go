@@ -112,7 +112,7 @@ func (p *pass) logitsOf(b *plan.Batch) {
 // copyLogits copies rows of logits out: one, which a token of decode may have, by way of
 // pinned memory.
 func (p *pass) copyLogits(to []float32) {
-	if p.err != nil {
+	if p.flush(); p.err != nil {
 		return
 	}
 	out := bytesOf(to)
@@ -172,7 +172,7 @@ func handOver[T any](p *pass, to []T) {
 }
 
 func (p *pass) sync() {
-	if p.err == nil {
+	if p.flush(); p.err == nil {
 		p.err = p.dev.ctx.Sync()
 	}
 }

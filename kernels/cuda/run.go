@@ -28,6 +28,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	p := &pass{Stage: s, rows: rows, kv: kv, many: b.Many && s.Apart()}
 	p.opens()
 	p.begin(b)
+	p.records(b)
 	if p.inLaunches() {
 		for i := range p.rows {
 			p.tokenBlocks(i)
@@ -130,6 +131,9 @@ func (p *pass) end(b *plan.Batch) {
 	switch {
 	case p.err != nil:
 	case p.Head == nil:
+		if p.flush(); p.err != nil {
+			return
+		}
 		p.err = p.dev.ctx.CopyOut(bytesOf(b.Hidden[:p.rows*p.Width]), p.hidden)
 	default:
 		p.sync()
@@ -143,9 +147,21 @@ func (p *pass) copyIn(dst driver.Ptr, src []byte) {
 }
 
 func call[T any](p *pass, kernel string, grid, threads int, args T) {
-	if p.err == nil {
-		p.err = launch(p.dev, kernel, grid, threads, args)
+	if p.err != nil {
+		return
 	}
+	f, err := p.dev.function(kernel)
+	if p.err = err; err != nil {
+		return
+	}
+	p.dev.launches.Add(1)
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&args)), unsafe.Sizeof(args))
+	if g := &p.graphs; g.recording {
+		if g.script.add(f, grid, threads, bytes); g.waiting != nil {
+			return
+		}
+	}
+	p.err = p.dev.ctx.Launch(f, grid, threads, bytes)
 }
 
 // exactBlock runs one transformer block in float32.

@@ -21,6 +21,7 @@ type Stage struct {
 	options plan.Options
 	memory  memory
 	profile profile
+	graphs  graphs
 
 	embedding, head linear
 	headNorm        driver.Ptr
@@ -122,7 +123,7 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 
 // free gives all memory back.
 func (s *Stage) free() error {
-	err := errors.Join(s.staging.free(s.dev), s.pinned.free(s.dev))
+	err := errors.Join(s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
 	for first := range s.reached {
 		err = errors.Join(err, s.leave(first))
 	}

@@ -37,6 +37,7 @@ type named string
 
 func (named) Occupancy(int) (int, error) { return 1, nil }
 func (named) Share(int) error            { return nil }
+func (named) Shared() int                { return 0 }
 
 func (c *clocked) Load(string) (driver.Module, error)            { return c, nil }
 func (c *clocked) Function(name string) (driver.Function, error) { return named(name), nil }

@@ -18,6 +18,21 @@ package driver
 // 	return cuLaunchKernel(f, grid, 1, 1, threads, 1, 1, shared, NULL, params, NULL);
 // }
 //
+// // A node of a graph behind another one, unless that is NULL. The driver copies the argument.
+// static CUresult qgo_node(CUgraphNode *node, CUgraph graph, CUgraphNode before, CUfunction f, unsigned grid, unsigned threads, unsigned shared, const void *args) {
+// 	void *params[] = {(void *)args};
+// 	CUDA_KERNEL_NODE_PARAMS p = {0};
+// 	p.func = f, p.gridDimX = grid, p.gridDimY = p.gridDimZ = 1, p.blockDimX = threads, p.blockDimY = p.blockDimZ = 1;
+// 	p.sharedMemBytes = shared, p.kernelParams = params;
+// 	return cuGraphAddKernelNode(node, graph, &before, before != NULL, &p);
+// }
+//
+// static CUresult qgo_instantiate(CUgraphExec *exec, CUgraph graph) {
+// 	CUgraphNode node;
+// 	char log[1];
+// 	return cuGraphInstantiate(exec, graph, &node, log, 0);
+// }
+//
 // static CUresult qgo_unregister(uintptr_t p) { return cuMemHostUnregister((void *)p); }
 import "C"
 
@@ -307,6 +322,8 @@ func (f *function) Share(bytes int) error {
 	return nil
 }
 
+func (f *function) Shared() int { return f.shared }
+
 func (c *context) Launch(f Function, grid, threads int, args []byte) error {
 	k := f.(*function)
 	r := C.qgo_launch(k.handle(), C.uint(grid), C.uint(threads), C.uint(k.shared), unsafe.Pointer(unsafe.SliceData(args)))
@@ -315,6 +332,35 @@ func (c *context) Launch(f Function, grid, threads int, args []byte) error {
 	}
 	return status("cuLaunchKernel", fmt.Sprintf("%s, %d blocks of %d threads", k.name, grid, threads), r)
 }
+
+type graph struct{ exec C.CUgraphExec }
+
+func (c *context) Graph(launches []Launch) (Graph, error) {
+	var all C.CUgraph
+	if err := status("cuGraphCreate", "", C.cuGraphCreate(&all, 0)); err != nil {
+		return nil, err
+	}
+	defer C.cuGraphDestroy(all)
+	var before C.CUgraphNode
+	for _, l := range launches {
+		k := l.F.(*function)
+		var node C.CUgraphNode
+		r := C.qgo_node(&node, all, before, k.handle(), C.uint(l.Grid), C.uint(l.Threads), C.uint(l.Shared), unsafe.Pointer(unsafe.SliceData(l.Args)))
+		if err := status("cuGraphAddKernelNode", k.name, r); err != nil {
+			return nil, err
+		}
+		before = node
+	}
+	g := &graph{}
+	if err := status("cuGraphInstantiate", fmt.Sprint(len(launches), " launches"), C.qgo_instantiate(&g.exec, all)); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *graph) Run() error { return status("cuGraphLaunch", "", C.cuGraphLaunch(g.exec, nil)) }
+
+func (g *graph) Close() error { return status("cuGraphExecDestroy", "", C.cuGraphExecDestroy(g.exec)) }
 
 func (c *context) Sync() error { return failed("cuCtxSynchronize", "", cu.Synchronize()) }
 

@@ -49,6 +49,8 @@ type Context interface {
 	// Launch starts grid blocks of threads threads. args are the bytes of the
 	// kernel's one parameter, a struct.
 	Launch(f Function, grid, threads int, args []byte) error
+	// Graph prepares launches, each of which begins when the one before has ended.
+	Graph(launches []Launch) (Graph, error)
 	// Record has the device note, as event number i, when it has done all work
 	// before. Elapsed waits for event j and returns the time from event i to it.
 	Record(i int) error
@@ -72,6 +74,21 @@ type Function interface {
 	// Share gives each block of later launches that many bytes of shared memory, beside
 	// what the kernel has of its own.
 	Share(bytes int) error
+	// Shared returns what Share was given last.
+	Shared() int
+}
+
+// Launch is a launch of a graph: as those of Context, with the bytes that Share gives.
+type Launch struct {
+	F                     Function
+	Grid, Threads, Shared int
+	Args                  []byte
+}
+
+// Graph is launches that start together.
+type Graph interface {
+	Run() error
+	Close() error
 }
 
 // Error is a failed call of the driver.

@@ -18,7 +18,7 @@ X(cuFuncGetAttribute) X(cuFuncSetAttribute) X(cuFuncSetCacheConfig) X(cuFuncSetS
 X(cuGetErrorName) X(cuGetErrorString) X(cuGraphAddChildGraphNode) X(cuGraphAddDependencies)
 X(cuGraphAddEmptyNode) X(cuGraphAddHostNode) X(cuGraphAddKernelNode) X(cuGraphAddMemcpyNode)
 X(cuGraphAddMemsetNode) X(cuGraphClone) X(cuGraphCreate) X(cuGraphDestroy) X(cuGraphDestroyNode)
-X(cuGraphExecDestroy) X(cuGraphGetEdges) X(cuLaunchKernel) X(cuLinkAddData) X(cuLinkAddFile)
+X(cuGraphExecDestroy) X(cuGraphGetEdges) X(cuGraphInstantiate) X(cuGraphLaunch) X(cuLaunchKernel) X(cuLinkAddData) X(cuLinkAddFile)
 X(cuLinkComplete) X(cuLinkCreate) X(cuLinkDestroy) X(cuMemAdvise) X(cuMemAlloc)
 X(cuMemAllocManaged) X(cuMemAllocPitch) X(cuMemFree) X(cuMemFreeHost) X(cuMemGetAddressRange)
 X(cuMemGetInfo) X(cuMemHostAlloc) X(cuMemHostGetDevicePointer) X(cuMemHostRegister) X(cuMemHostUnregister)

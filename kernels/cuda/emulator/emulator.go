@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,6 +62,8 @@ type Context struct {
 	events  []time.Time
 
 	Launches int
+	Graphs   int            // that have been run
+	NoGraphs bool           // Graph fails
 	Kernels  map[string]int // launches of each
 }
 
@@ -266,6 +269,44 @@ func (f *function) Occupancy(int) (int, error) { return resident, nil }
 
 func (f *function) Share(bytes int) error {
 	f.shared = bytes
+	return nil
+}
+
+func (f *function) Shared() int { return f.shared }
+
+// graph is launches that are run one after the other.
+type graph struct {
+	c   *Context
+	all []driver.Launch
+}
+
+// Graph copies launches.
+func (c *Context) Graph(launches []driver.Launch) (driver.Graph, error) {
+	if c.NoGraphs {
+		return nil, errors.New("no graphs")
+	}
+	all := slices.Clone(launches)
+	for i := range all {
+		all[i].Args = slices.Clone(all[i].Args)
+	}
+	return &graph{c, all}, c.lost
+}
+
+func (g *graph) Run() error {
+	g.c.Graphs++
+	for _, l := range g.all {
+		if err := l.F.Share(l.Shared); err != nil {
+			return err
+		}
+		if err := g.c.Launch(l.F, l.Grid, l.Threads, l.Args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *graph) Close() error {
+	g.all = nil
 	return nil
 }
 
