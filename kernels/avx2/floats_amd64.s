@@ -18,8 +18,10 @@ panel:
 	MOVQ (AX), CX
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
-	MOVQ 40(AX), SI
-	XORL DI, DI
+	MOVQ CX, SI
+	ADDQ 88(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 104(AX), R8
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -31,18 +33,18 @@ run:
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	MOVQ    $0x00000100, BX
-	CMPQ    SI, BX
-	CMOVQLT SI, BX
-	SUBQ    BX, SI
+	CMPQ    DI, BX
+	CMOVQLT DI, BX
+	SUBQ    BX, DI
 	SUBQ    $0x04, BX
 	JLT     rest
 
 columns:
-	MOVQ         72(AX), R8
-	PREFETCHT1   (CX)(R8*1)
-	PREFETCHT1   64(CX)(R8*1)
-	PREFETCHT1   128(CX)(R8*1)
-	PREFETCHT1   192(CX)(R8*1)
+	MOVQ         72(AX), R9
+	PREFETCHT1   (CX)(R9*1)
+	PREFETCHT1   64(CX)(R9*1)
+	PREFETCHT1   128(CX)(R9*1)
+	PREFETCHT1   192(CX)(R9*1)
 	VMOVUPS      (CX), Y8
 	VMOVUPS      32(CX), Y9
 	VBROADCASTSS (DX), Y10
@@ -56,17 +58,47 @@ columns:
 	VMOVUPS      128(CX), Y8
 	VMOVUPS      160(CX), Y9
 	VBROADCASTSS 8(DX), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VFMADD231PS  Y10, Y9, Y5
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
 	VMOVUPS      192(CX), Y8
 	VMOVUPS      224(CX), Y9
 	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y3
+	CMPQ         80(AX), $+1
+	JLE          streams1
+	MOVQ         72(AX), R9
+	PREFETCHT1   (SI)(R9*1)
+	PREFETCHT1   64(SI)(R9*1)
+	PREFETCHT1   128(SI)(R9*1)
+	PREFETCHT1   192(SI)(R9*1)
+	VMOVUPS      (SI), Y8
+	VMOVUPS      32(SI), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VMOVUPS      64(SI), Y8
+	VMOVUPS      96(SI), Y9
+	VBROADCASTSS 4(DX), Y10
 	VFMADD231PS  Y10, Y8, Y6
 	VFMADD231PS  Y10, Y9, Y7
-	ADDQ         $0x00000100, CX
-	ADDQ         $0x10, DX
-	SUBQ         $0x04, BX
-	JGE          columns
+	VMOVUPS      128(SI), Y8
+	VMOVUPS      160(SI), Y9
+	VBROADCASTSS 8(DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VMOVUPS      192(SI), Y8
+	VMOVUPS      224(SI), Y9
+	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y6
+	VFMADD231PS  Y10, Y9, Y7
+
+streams1:
+	ADDQ $0x00000100, CX
+	ADDQ $0x00000100, SI
+	ADDQ $0x10, DX
+	SUBQ $0x04, BX
+	JGE  columns
 
 rest:
 	ADDQ $0x04, BX
@@ -78,39 +110,66 @@ column:
 	VBROADCASTSS (DX), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x04, DX
-	DECQ         BX
-	JNZ          column
+	CMPQ         80(AX), $+1
+	JLE          streams2
+	VMOVUPS      (SI), Y8
+	VMOVUPS      32(SI), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+
+streams2:
+	ADDQ $0x00000040, CX
+	ADDQ $0x00000040, SI
+	ADDQ $0x04, DX
+	DECQ BX
+	JNZ  column
 
 sum:
-	VADDPS Y4, Y0, Y0
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
 	VADDPS Y2, Y0, Y0
 	VADDPS Y3, Y1, Y1
 	MOVQ   32(AX), BX
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  R8, R8
+	JZ     store3
 	MOVQ   16(AX), BX
 	ADDQ   8(SP), BX
 	VADDPS (BX), Y0, Y0
 	VADDPS 32(BX), Y1, Y1
 
-store:
+store3:
 	MOVQ    16(AX), BX
 	ADDQ    8(SP), BX
 	VMOVUPS Y0, (BX)
 	VMOVUPS Y1, 32(BX)
-	MOVL    $0x00000001, DI
-	TESTQ   SI, SI
-	JNZ     run
-	MOVQ    56(AX), CX
-	ADDQ    CX, (SP)
-	ADDQ    $0x40, 8(SP)
-	DECQ    16(SP)
-	JNZ     panel
+	CMPQ    80(AX), $+1
+	JLE     streams4
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	MOVQ    32(AX), BX
+	TESTQ   R8, R8
+	JZ      store5
+	MOVQ    16(AX), BX
+	ADDQ    8(SP), BX
+	ADDQ    96(AX), BX
+	VADDPS  (BX), Y4, Y4
+	VADDPS  32(BX), Y5, Y5
+
+store5:
+	MOVQ    16(AX), BX
+	ADDQ    8(SP), BX
+	ADDQ    96(AX), BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+
+streams4:
+	MOVL  $0x00000001, R8
+	TESTQ DI, DI
+	JNZ   run
+	MOVQ  56(AX), CX
+	ADDQ  CX, (SP)
+	ADDQ  $0x40, 8(SP)
+	DECQ  16(SP)
+	JNZ   panel
 	VZEROUPPER
 	RET
 
@@ -130,7 +189,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), DI
-	XORL SI, SI
+	MOVQ 104(AX), SI
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -197,8 +256,8 @@ sum:
 	VADDPS Y6, Y2, Y2
 	VADDPS Y7, Y3, Y3
 	MOVQ   32(AX), R8
-	TESTL  SI, SI
-	JZ     store
+	TESTQ  SI, SI
+	JZ     store6
 	MOVQ   16(AX), SI
 	ADDQ   8(SP), SI
 	VADDPS (SI), Y0, Y0
@@ -207,7 +266,7 @@ sum:
 	VADDPS (SI), Y2, Y2
 	VADDPS 32(SI), Y3, Y3
 
-store:
+store6:
 	MOVQ    16(AX), SI
 	ADDQ    8(SP), SI
 	VMOVUPS Y0, (SI)
@@ -243,7 +302,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R8
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -324,8 +383,8 @@ column:
 
 sum:
 	MOVQ   32(AX), R9
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store7
 	MOVQ   16(AX), DI
 	ADDQ   8(SP), DI
 	VADDPS (DI), Y0, Y0
@@ -340,7 +399,7 @@ sum:
 	VADDPS (DI), Y6, Y6
 	VADDPS 32(DI), Y7, Y7
 
-store:
+store7:
 	MOVQ    16(AX), DI
 	ADDQ    8(SP), DI
 	VMOVUPS Y0, (DI)
@@ -379,8 +438,10 @@ panel:
 	MOVQ (AX), CX
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
-	MOVQ 40(AX), SI
-	XORL DI, DI
+	MOVQ CX, SI
+	ADDQ 88(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 104(AX), R8
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -392,16 +453,16 @@ run:
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	MOVQ    $0x00000100, BX
-	CMPQ    SI, BX
-	CMOVQLT SI, BX
-	SUBQ    BX, SI
+	CMPQ    DI, BX
+	CMOVQLT DI, BX
+	SUBQ    BX, DI
 	SUBQ    $0x04, BX
 	JLT     rest
 
 columns:
-	MOVQ         72(AX), R8
-	PREFETCHT1   (CX)(R8*1)
-	PREFETCHT1   64(CX)(R8*1)
+	MOVQ         72(AX), R9
+	PREFETCHT1   (CX)(R9*1)
+	PREFETCHT1   64(CX)(R9*1)
 	VCVTPH2PS    (CX), Y8
 	VCVTPH2PS    16(CX), Y9
 	VBROADCASTSS (DX), Y10
@@ -415,17 +476,45 @@ columns:
 	VCVTPH2PS    64(CX), Y8
 	VCVTPH2PS    80(CX), Y9
 	VBROADCASTSS 8(DX), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VFMADD231PS  Y10, Y9, Y5
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
 	VCVTPH2PS    96(CX), Y8
 	VCVTPH2PS    112(CX), Y9
 	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y3
+	CMPQ         80(AX), $+1
+	JLE          streams8
+	MOVQ         72(AX), R9
+	PREFETCHT1   (SI)(R9*1)
+	PREFETCHT1   64(SI)(R9*1)
+	VCVTPH2PS    (SI), Y8
+	VCVTPH2PS    16(SI), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VCVTPH2PS    32(SI), Y8
+	VCVTPH2PS    48(SI), Y9
+	VBROADCASTSS 4(DX), Y10
 	VFMADD231PS  Y10, Y8, Y6
 	VFMADD231PS  Y10, Y9, Y7
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x10, DX
-	SUBQ         $0x04, BX
-	JGE          columns
+	VCVTPH2PS    64(SI), Y8
+	VCVTPH2PS    80(SI), Y9
+	VBROADCASTSS 8(DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VCVTPH2PS    96(SI), Y8
+	VCVTPH2PS    112(SI), Y9
+	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y6
+	VFMADD231PS  Y10, Y9, Y7
+
+streams8:
+	ADDQ $0x00000080, CX
+	ADDQ $0x00000080, SI
+	ADDQ $0x10, DX
+	SUBQ $0x04, BX
+	JGE  columns
 
 rest:
 	ADDQ $0x04, BX
@@ -437,39 +526,66 @@ column:
 	VBROADCASTSS (DX), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x04, DX
-	DECQ         BX
-	JNZ          column
+	CMPQ         80(AX), $+1
+	JLE          streams9
+	VCVTPH2PS    (SI), Y8
+	VCVTPH2PS    16(SI), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+
+streams9:
+	ADDQ $0x00000020, CX
+	ADDQ $0x00000020, SI
+	ADDQ $0x04, DX
+	DECQ BX
+	JNZ  column
 
 sum:
-	VADDPS Y4, Y0, Y0
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
 	VADDPS Y2, Y0, Y0
 	VADDPS Y3, Y1, Y1
 	MOVQ   32(AX), BX
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  R8, R8
+	JZ     store10
 	MOVQ   16(AX), BX
 	ADDQ   8(SP), BX
 	VADDPS (BX), Y0, Y0
 	VADDPS 32(BX), Y1, Y1
 
-store:
+store10:
 	MOVQ    16(AX), BX
 	ADDQ    8(SP), BX
 	VMOVUPS Y0, (BX)
 	VMOVUPS Y1, 32(BX)
-	MOVL    $0x00000001, DI
-	TESTQ   SI, SI
-	JNZ     run
-	MOVQ    56(AX), CX
-	ADDQ    CX, (SP)
-	ADDQ    $0x40, 8(SP)
-	DECQ    16(SP)
-	JNZ     panel
+	CMPQ    80(AX), $+1
+	JLE     streams11
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	MOVQ    32(AX), BX
+	TESTQ   R8, R8
+	JZ      store12
+	MOVQ    16(AX), BX
+	ADDQ    8(SP), BX
+	ADDQ    96(AX), BX
+	VADDPS  (BX), Y4, Y4
+	VADDPS  32(BX), Y5, Y5
+
+store12:
+	MOVQ    16(AX), BX
+	ADDQ    8(SP), BX
+	ADDQ    96(AX), BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+
+streams11:
+	MOVL  $0x00000001, R8
+	TESTQ DI, DI
+	JNZ   run
+	MOVQ  56(AX), CX
+	ADDQ  CX, (SP)
+	ADDQ  $0x40, 8(SP)
+	DECQ  16(SP)
+	JNZ   panel
 	VZEROUPPER
 	RET
 
@@ -489,7 +605,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), DI
-	XORL SI, SI
+	MOVQ 104(AX), SI
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -555,8 +671,8 @@ sum:
 	VADDPS Y6, Y2, Y2
 	VADDPS Y7, Y3, Y3
 	MOVQ   32(AX), R8
-	TESTL  SI, SI
-	JZ     store
+	TESTQ  SI, SI
+	JZ     store13
 	MOVQ   16(AX), SI
 	ADDQ   8(SP), SI
 	VADDPS (SI), Y0, Y0
@@ -565,7 +681,7 @@ sum:
 	VADDPS (SI), Y2, Y2
 	VADDPS 32(SI), Y3, Y3
 
-store:
+store13:
 	MOVQ    16(AX), SI
 	ADDQ    8(SP), SI
 	VMOVUPS Y0, (SI)
@@ -601,7 +717,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R8
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -681,8 +797,8 @@ column:
 
 sum:
 	MOVQ   32(AX), R9
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store14
 	MOVQ   16(AX), DI
 	ADDQ   8(SP), DI
 	VADDPS (DI), Y0, Y0
@@ -697,7 +813,7 @@ sum:
 	VADDPS (DI), Y6, Y6
 	VADDPS 32(DI), Y7, Y7
 
-store:
+store14:
 	MOVQ    16(AX), DI
 	ADDQ    8(SP), DI
 	VMOVUPS Y0, (DI)
@@ -736,8 +852,10 @@ panel:
 	MOVQ (AX), CX
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
-	MOVQ 40(AX), SI
-	XORL DI, DI
+	MOVQ CX, SI
+	ADDQ 88(AX), SI
+	MOVQ 40(AX), DI
+	MOVQ 104(AX), R8
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -749,16 +867,16 @@ run:
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	MOVQ    $0x00000100, BX
-	CMPQ    SI, BX
-	CMOVQLT SI, BX
-	SUBQ    BX, SI
+	CMPQ    DI, BX
+	CMOVQLT DI, BX
+	SUBQ    BX, DI
 	SUBQ    $0x04, BX
 	JLT     rest
 
 columns:
-	MOVQ         72(AX), R8
-	PREFETCHT1   (CX)(R8*1)
-	PREFETCHT1   64(CX)(R8*1)
+	MOVQ         72(AX), R9
+	PREFETCHT1   (CX)(R9*1)
+	PREFETCHT1   64(CX)(R9*1)
 	VPMOVZXWD    (CX), Y8
 	VPSLLD       $0x10, Y8, Y8
 	VPMOVZXWD    16(CX), Y9
@@ -778,19 +896,55 @@ columns:
 	VPMOVZXWD    80(CX), Y9
 	VPSLLD       $0x10, Y9, Y9
 	VBROADCASTSS 8(DX), Y10
-	VFMADD231PS  Y10, Y8, Y4
-	VFMADD231PS  Y10, Y9, Y5
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
 	VPMOVZXWD    96(CX), Y8
 	VPSLLD       $0x10, Y8, Y8
 	VPMOVZXWD    112(CX), Y9
 	VPSLLD       $0x10, Y9, Y9
 	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y3
+	CMPQ         80(AX), $+1
+	JLE          streams15
+	MOVQ         72(AX), R9
+	PREFETCHT1   (SI)(R9*1)
+	PREFETCHT1   64(SI)(R9*1)
+	VPMOVZXWD    (SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(SI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VPMOVZXWD    32(SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    48(SI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 4(DX), Y10
 	VFMADD231PS  Y10, Y8, Y6
 	VFMADD231PS  Y10, Y9, Y7
-	ADDQ         $0x00000080, CX
-	ADDQ         $0x10, DX
-	SUBQ         $0x04, BX
-	JGE          columns
+	VPMOVZXWD    64(SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    80(SI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 8(DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VPMOVZXWD    96(SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    112(SI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y6
+	VFMADD231PS  Y10, Y9, Y7
+
+streams15:
+	ADDQ $0x00000080, CX
+	ADDQ $0x00000080, SI
+	ADDQ $0x10, DX
+	SUBQ $0x04, BX
+	JGE  columns
 
 rest:
 	ADDQ $0x04, BX
@@ -804,39 +958,68 @@ column:
 	VBROADCASTSS (DX), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x04, DX
-	DECQ         BX
-	JNZ          column
+	CMPQ         80(AX), $+1
+	JLE          streams16
+	VPMOVZXWD    (SI), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(SI), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+
+streams16:
+	ADDQ $0x00000020, CX
+	ADDQ $0x00000020, SI
+	ADDQ $0x04, DX
+	DECQ BX
+	JNZ  column
 
 sum:
-	VADDPS Y4, Y0, Y0
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
 	VADDPS Y2, Y0, Y0
 	VADDPS Y3, Y1, Y1
 	MOVQ   32(AX), BX
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  R8, R8
+	JZ     store17
 	MOVQ   16(AX), BX
 	ADDQ   8(SP), BX
 	VADDPS (BX), Y0, Y0
 	VADDPS 32(BX), Y1, Y1
 
-store:
+store17:
 	MOVQ    16(AX), BX
 	ADDQ    8(SP), BX
 	VMOVUPS Y0, (BX)
 	VMOVUPS Y1, 32(BX)
-	MOVL    $0x00000001, DI
-	TESTQ   SI, SI
-	JNZ     run
-	MOVQ    56(AX), CX
-	ADDQ    CX, (SP)
-	ADDQ    $0x40, 8(SP)
-	DECQ    16(SP)
-	JNZ     panel
+	CMPQ    80(AX), $+1
+	JLE     streams18
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	MOVQ    32(AX), BX
+	TESTQ   R8, R8
+	JZ      store19
+	MOVQ    16(AX), BX
+	ADDQ    8(SP), BX
+	ADDQ    96(AX), BX
+	VADDPS  (BX), Y4, Y4
+	VADDPS  32(BX), Y5, Y5
+
+store19:
+	MOVQ    16(AX), BX
+	ADDQ    8(SP), BX
+	ADDQ    96(AX), BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+
+streams18:
+	MOVL  $0x00000001, R8
+	TESTQ DI, DI
+	JNZ   run
+	MOVQ  56(AX), CX
+	ADDQ  CX, (SP)
+	ADDQ  $0x40, 8(SP)
+	DECQ  16(SP)
+	JNZ   panel
 	VZEROUPPER
 	RET
 
@@ -856,7 +1039,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), DI
-	XORL SI, SI
+	MOVQ 104(AX), SI
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -928,8 +1111,8 @@ sum:
 	VADDPS Y6, Y2, Y2
 	VADDPS Y7, Y3, Y3
 	MOVQ   32(AX), R8
-	TESTL  SI, SI
-	JZ     store
+	TESTQ  SI, SI
+	JZ     store20
 	MOVQ   16(AX), SI
 	ADDQ   8(SP), SI
 	VADDPS (SI), Y0, Y0
@@ -938,7 +1121,7 @@ sum:
 	VADDPS (SI), Y2, Y2
 	VADDPS 32(SI), Y3, Y3
 
-store:
+store20:
 	MOVQ    16(AX), SI
 	ADDQ    8(SP), SI
 	VMOVUPS Y0, (SI)
@@ -974,7 +1157,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R8
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VXORPS  Y0, Y0, Y0
@@ -1060,8 +1243,8 @@ column:
 
 sum:
 	MOVQ   32(AX), R9
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store21
 	MOVQ   16(AX), DI
 	ADDQ   8(SP), DI
 	VADDPS (DI), Y0, Y0
@@ -1076,7 +1259,7 @@ sum:
 	VADDPS (DI), Y6, Y6
 	VADDPS 32(DI), Y7, Y7
 
-store:
+store21:
 	MOVQ    16(AX), DI
 	ADDQ    8(SP), DI
 	VMOVUPS Y0, (DI)

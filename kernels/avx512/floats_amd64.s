@@ -19,7 +19,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), SI
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -69,13 +69,13 @@ sum:
 	VADDPS Z3, Z1, Z1
 	VADDPS Z1, Z0, Z0
 	MOVQ   32(AX), BX
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store1
 	MOVQ   16(AX), BX
 	ADDQ   8(SP), BX
 	VADDPS (BX), Z0, Z0
 
-store:
+store1:
 	MOVQ    16(AX), BX
 	ADDQ    8(SP), BX
 	VMOVUPS Z0, (BX)
@@ -106,7 +106,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), DI
-	XORL SI, SI
+	MOVQ 104(AX), SI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -168,15 +168,15 @@ sum:
 	VADDPS Z2, Z0, Z0
 	VADDPS Z3, Z1, Z1
 	MOVQ   32(AX), R8
-	TESTL  SI, SI
-	JZ     store
+	TESTQ  SI, SI
+	JZ     store2
 	MOVQ   16(AX), SI
 	ADDQ   8(SP), SI
 	VADDPS (SI), Z0, Z0
 	ADDQ   R8, SI
 	VADDPS (SI), Z1, Z1
 
-store:
+store2:
 	MOVQ    16(AX), SI
 	ADDQ    8(SP), SI
 	VMOVUPS Z0, (SI)
@@ -210,7 +210,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R8
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -296,8 +296,8 @@ sum:
 	VADDPS Z6, Z2, Z2
 	VADDPS Z7, Z3, Z3
 	MOVQ   32(AX), R9
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store3
 	MOVQ   16(AX), DI
 	ADDQ   8(SP), DI
 	VADDPS (DI), Z0, Z0
@@ -308,7 +308,7 @@ sum:
 	ADDQ   R9, DI
 	VADDPS (DI), Z3, Z3
 
-store:
+store3:
 	MOVQ    16(AX), DI
 	ADDQ    8(SP), DI
 	VMOVUPS Z0, (DI)
@@ -348,7 +348,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R10
-	XORL R9, R9
+	MOVQ 104(AX), R9
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -430,8 +430,8 @@ sum:
 	VADDPS Z14, Z6, Z6
 	VADDPS Z15, Z7, Z7
 	MOVQ   32(AX), R11
-	TESTL  R9, R9
-	JZ     store
+	TESTQ  R9, R9
+	JZ     store4
 	MOVQ   16(AX), R9
 	ADDQ   8(SP), R9
 	VADDPS (R9), Z0, Z0
@@ -450,7 +450,7 @@ sum:
 	ADDQ   R11, R9
 	VADDPS (R9), Z7, Z7
 
-store:
+store4:
 	MOVQ    16(AX), R9
 	ADDQ    8(SP), R9
 	VMOVUPS Z0, (R9)
@@ -494,7 +494,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), SI
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -542,13 +542,13 @@ sum:
 	VADDPS Z3, Z1, Z1
 	VADDPS Z1, Z0, Z0
 	MOVQ   32(AX), BX
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store5
 	MOVQ   16(AX), BX
 	ADDQ   8(SP), BX
 	VADDPS (BX), Z0, Z0
 
-store:
+store5:
 	MOVQ    16(AX), BX
 	ADDQ    8(SP), BX
 	VMOVUPS Z0, (BX)
@@ -579,7 +579,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), DI
-	XORL SI, SI
+	MOVQ 104(AX), SI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -639,15 +639,15 @@ sum:
 	VADDPS Z2, Z0, Z0
 	VADDPS Z3, Z1, Z1
 	MOVQ   32(AX), R8
-	TESTL  SI, SI
-	JZ     store
+	TESTQ  SI, SI
+	JZ     store6
 	MOVQ   16(AX), SI
 	ADDQ   8(SP), SI
 	VADDPS (SI), Z0, Z0
 	ADDQ   R8, SI
 	VADDPS (SI), Z1, Z1
 
-store:
+store6:
 	MOVQ    16(AX), SI
 	ADDQ    8(SP), SI
 	VMOVUPS Z0, (SI)
@@ -681,7 +681,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R8
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -765,8 +765,8 @@ sum:
 	VADDPS Z6, Z2, Z2
 	VADDPS Z7, Z3, Z3
 	MOVQ   32(AX), R9
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store7
 	MOVQ   16(AX), DI
 	ADDQ   8(SP), DI
 	VADDPS (DI), Z0, Z0
@@ -777,7 +777,7 @@ sum:
 	ADDQ   R9, DI
 	VADDPS (DI), Z3, Z3
 
-store:
+store7:
 	MOVQ    16(AX), DI
 	ADDQ    8(SP), DI
 	VMOVUPS Z0, (DI)
@@ -817,7 +817,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R10
-	XORL R9, R9
+	MOVQ 104(AX), R9
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -898,8 +898,8 @@ sum:
 	VADDPS Z14, Z6, Z6
 	VADDPS Z15, Z7, Z7
 	MOVQ   32(AX), R11
-	TESTL  R9, R9
-	JZ     store
+	TESTQ  R9, R9
+	JZ     store8
 	MOVQ   16(AX), R9
 	ADDQ   8(SP), R9
 	VADDPS (R9), Z0, Z0
@@ -918,7 +918,7 @@ sum:
 	ADDQ   R11, R9
 	VADDPS (R9), Z7, Z7
 
-store:
+store8:
 	MOVQ    16(AX), R9
 	ADDQ    8(SP), R9
 	VMOVUPS Z0, (R9)
@@ -962,7 +962,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), SI
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -1015,13 +1015,13 @@ sum:
 	VADDPS Z3, Z1, Z1
 	VADDPS Z1, Z0, Z0
 	MOVQ   32(AX), BX
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store9
 	MOVQ   16(AX), BX
 	ADDQ   8(SP), BX
 	VADDPS (BX), Z0, Z0
 
-store:
+store9:
 	MOVQ    16(AX), BX
 	ADDQ    8(SP), BX
 	VMOVUPS Z0, (BX)
@@ -1052,7 +1052,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), DI
-	XORL SI, SI
+	MOVQ 104(AX), SI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -1117,15 +1117,15 @@ sum:
 	VADDPS Z2, Z0, Z0
 	VADDPS Z3, Z1, Z1
 	MOVQ   32(AX), R8
-	TESTL  SI, SI
-	JZ     store
+	TESTQ  SI, SI
+	JZ     store10
 	MOVQ   16(AX), SI
 	ADDQ   8(SP), SI
 	VADDPS (SI), Z0, Z0
 	ADDQ   R8, SI
 	VADDPS (SI), Z1, Z1
 
-store:
+store10:
 	MOVQ    16(AX), SI
 	ADDQ    8(SP), SI
 	VMOVUPS Z0, (SI)
@@ -1159,7 +1159,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R8
-	XORL DI, DI
+	MOVQ 104(AX), DI
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -1248,8 +1248,8 @@ sum:
 	VADDPS Z6, Z2, Z2
 	VADDPS Z7, Z3, Z3
 	MOVQ   32(AX), R9
-	TESTL  DI, DI
-	JZ     store
+	TESTQ  DI, DI
+	JZ     store11
 	MOVQ   16(AX), DI
 	ADDQ   8(SP), DI
 	VADDPS (DI), Z0, Z0
@@ -1260,7 +1260,7 @@ sum:
 	ADDQ   R9, DI
 	VADDPS (DI), Z3, Z3
 
-store:
+store11:
 	MOVQ    16(AX), DI
 	ADDQ    8(SP), DI
 	VMOVUPS Z0, (DI)
@@ -1300,7 +1300,7 @@ panel:
 	ADDQ (SP), CX
 	MOVQ 8(AX), DX
 	MOVQ 40(AX), R10
-	XORL R9, R9
+	MOVQ 104(AX), R9
 
 run:
 	VPXORD  Z0, Z0, Z0
@@ -1384,8 +1384,8 @@ sum:
 	VADDPS Z14, Z6, Z6
 	VADDPS Z15, Z7, Z7
 	MOVQ   32(AX), R11
-	TESTL  R9, R9
-	JZ     store
+	TESTQ  R9, R9
+	JZ     store12
 	MOVQ   16(AX), R9
 	ADDQ   8(SP), R9
 	VADDPS (R9), Z0, Z0
@@ -1404,7 +1404,7 @@ sum:
 	ADDQ   R11, R9
 	VADDPS (R9), Z7, Z7
 
-store:
+store12:
 	MOVQ    16(AX), R9
 	ADDQ    8(SP), R9
 	VMOVUPS Z0, (R9)

@@ -24,13 +24,15 @@ type Args struct {
 	// panels of each of Streams streams, 1 to MostStreams: they begin StreamBytes apart, and
 	// their results StreamDst bytes apart.
 	Streams, StreamBytes, StreamDst int
+
+	Begun int // 1 if products of floating-point weights are added to what stands in Dst, else 0
 }
 
 // MostStreams is the largest number of streams.
 const MostStreams = 2
 
-// Streamed are kernels of which those for one row of activations and integer weights read
-// several streams, a tile of one and then of the next, and how many they are to read.
+// Streamed are kernels of which those for one row of activations read several streams, a tile
+// or a few columns of one and then of the next, and how many they are to read.
 type Streamed struct {
 	Kernels
 	Streams int

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"qgo/kernels/panel"
@@ -57,6 +58,7 @@ func TestMatMul(t *testing.T) {
 					{33, 3 * block, []int{1, 2, 3, 7, 16, 31}},
 					{80, 5 * block, []int{1, 2, 3, 7, 16, 31}},
 					{17, (19*32 + block - 1) / block * block, []int{6, 96}}, // more than two eights of tiles
+					{20 * panel.Rows, 4 * 256, []int{3, 4, 13}},             // more panels than a call has
 				} {
 					w := weights(rng, typ, c.rows, c.cols)
 					m := paneltest.Pack(l, w)
@@ -114,6 +116,48 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestFloatStreams does so with floating-point weights: in as many streams as there are, products
+// are the same to the bit.
+func TestFloatStreams(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	each(t, func(t *testing.T, l panel.Layout, _ *tier.Tier) {
+		kernels, has := l.(*panel.Streamed)
+		if !has {
+			return
+		}
+		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
+			for _, cols := range []int{512, 1027} {
+				const rows = 15*panel.Rows + 5
+				w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+				values := make([]float32, rows*cols)
+				for i := range values {
+					values[i] = float32(rng.NormFloat64())
+				}
+				codec.Quantize(typ, w.Data, values)
+				m, x := paneltest.Pack(l, w), misaligned(1, cols)
+				for i := range x.F {
+					x.F[i] = float32(rng.NormFloat64())
+				}
+				var want []float32
+				for streams := 1; streams <= panel.MostStreams; streams++ {
+					if least := streams * panel.ShortStream; len(m.Data) < least {
+						t.Fatalf("%d bytes are not enough for %d streams", len(m.Data), streams)
+					}
+					l := &panel.Streamed{Kernels: kernels.Kernels, Streams: streams}
+					got := make([]float32, rows)
+					l.NewMultiplier(1).MatMul(got, rows, m, 0, rows, x)
+					if want == nil {
+						want = got
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%v, %d columns: %d streams give other products than one", typ, cols, streams)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestFloats compares the kernels for floating-point weights with float64
 // arithmetic: the order of their sums is their own.
 func TestFloats(t *testing.T) {
@@ -124,7 +168,7 @@ func TestFloats(t *testing.T) {
 				continue
 			}
 			t.Run(typ.String(), func(t *testing.T) {
-				for _, cols := range []int{1, 2, 3, 4, 5, 31, 255, 256, 257, 896} {
+				for _, cols := range []int{1, 2, 3, 4, 5, 31, 255, 256, 257, 896, 1027} {
 					const rows = 37
 					w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
 					x := make([]float32, rows*cols)

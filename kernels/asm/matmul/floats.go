@@ -23,25 +23,68 @@ const runCols = 256
 // sums are the sums of a chain, [row][register].
 type sums [][]reg.VecVirtual
 
+// stream is panels that are read by turns with those of another stream.
+type stream struct {
+	pair   reg.Register // its current columns
+	chains []sums
+}
+
+// streamsOf returns the streams of a kernel: with AVX2 and one row there may be several.
+func (k *kernel) streamsOf(s *isa.ISA) []stream {
+	streams := make([]stream, 1)
+	if k.n == 1 && !s.Wide() {
+		streams = make([]stream, panels.MostStreams)
+	}
+	for i := range streams {
+		t := &streams[i]
+		if t.pair = k.pair; i > 0 {
+			t.pair = GP64()
+		}
+		// Sums take half of the registers.
+		t.chains = make([]sums, min(4, s.Registers()/2/(len(streams)*k.n*s.Regs())))
+		for c := range t.chains {
+			for range k.n {
+				t.chains[c] = append(t.chains[c], s.Vecs(s.Regs()))
+			}
+		}
+	}
+	return streams
+}
+
+// eachStream calls body for the first stream, and for the others code that runs if they are there.
+func (k *kernel) eachStream(streams []stream, body func(t *stream)) {
+	body(&streams[0])
+	if len(streams) == 1 {
+		return
+	}
+	end := isa.NewLabel("streams")
+	for i := range streams[1:] {
+		CMPQ(k.arg(panels.ArgStreams), I8(i+1))
+		JLE(LabelRef(end))
+		body(&streams[i+1])
+	}
+	Label(end)
+}
+
 // floats generates a kernel.
 func (k *kernel) floats(s *isa.ISA) {
 	k.begin(k.n)
 	k.panels(func(loadDst func()) {
-		// Sums take half of the registers.
-		chains := make([]sums, min(4, s.Registers()/2/(k.n*s.Regs())))
-		for c := range chains {
-			for range k.n {
-				chains[c] = append(chains[c], s.Vecs(s.Regs()))
-			}
+		streams := k.streamsOf(s)
+		for i := range streams[1:] {
+			MOVQ(streams[i].pair, streams[i+1].pair)
+			ADDQ(k.arg(panels.ArgStreamBytes), streams[i+1].pair)
 		}
-		left, run, begun := GP64(), GP64(), GP32()
+		left, run, begun := GP64(), GP64(), GP64()
 		MOVQ(k.arg(panels.ArgTiles), left)
-		XORL(begun, begun)
+		MOVQ(k.arg(panels.ArgBegun), begun)
 		Label("run")
-		for _, c := range chains {
-			for _, row := range c {
-				for _, v := range row {
-					s.Zero(v)
+		for _, t := range streams {
+			for _, c := range t.chains {
+				for _, row := range c {
+					for _, v := range row {
+						s.Zero(v)
+					}
 				}
 			}
 		}
@@ -49,46 +92,55 @@ func (k *kernel) floats(s *isa.ISA) {
 		CMPQ(left, run)
 		CMOVQLT(left, run)
 		SUBQ(run, left)
-		unroll := max(2, len(chains))
+		unroll := max(2, len(streams)*len(streams[0].chains))
 		SUBQ(U8(unroll), run)
 		JLT(LabelRef("rest"))
 		Label("columns")
-		k.prefetch(0, unroll*16*k.Bytes/panels.PlaneBytes)
-		for c := range unroll {
-			k.column(s, c, chains[c%len(chains)])
-		}
-		k.advance(unroll)
+		k.eachStream(streams, func(t *stream) {
+			k.prefetch(t.pair, 0, unroll*16*k.Bytes/panels.PlaneBytes)
+			for c := range unroll {
+				k.column(s, t.pair, c, t.chains[c%len(t.chains)])
+			}
+		})
+		k.advance(streams, unroll)
 		SUBQ(U8(unroll), run)
 		JGE(LabelRef("columns"))
 		Label("rest")
 		ADDQ(U8(unroll), run)
 		JZ(LabelRef("sum"))
 		isa.Repeat("column", run, 1, func() {
-			k.column(s, 0, chains[0])
-			k.advance(1)
+			k.eachStream(streams, func(t *stream) { k.column(s, t.pair, 0, t.chains[0]) })
+			k.advance(streams, 1)
 		})
 		Label("sum")
-		for step := len(chains) / 2; step > 0; step /= 2 {
-			for c := range step {
-				for i, row := range chains[c] {
-					for r, v := range row {
-						VADDPS(chains[c+step][i][r], v, v)
+		k.eachStream(streams, func(t *stream) {
+			for step := len(t.chains) / 2; step > 0; step /= 2 {
+				for c := range step {
+					for i, row := range t.chains[c] {
+						for r, v := range row {
+							VADDPS(t.chains[c+step][i][r], v, v)
+						}
 					}
 				}
 			}
-		}
-		k.addResults(s, loadDst, begun, chains[0])
+			k.addResults(s, func() {
+				if loadDst(); t != &streams[0] {
+					ADDQ(k.arg(panels.ArgStreamDst), k.dst)
+				}
+			}, begun, t.chains[0])
+		})
+		MOVL(U32(1), begun.As32())
 		TESTQ(left, left)
 		JNZ(LabelRef("run"))
 	})
 	isa.End()
 }
 
-// column adds the products of the column that is c columns ahead.
-func (k *kernel) column(s *isa.ISA, c int, to sums) {
+// column adds the products of the column that is c columns ahead in a stream.
+func (k *kernel) column(s *isa.ISA, stream reg.Register, c int, to sums) {
 	w := s.Vecs(s.Regs())
 	for r, v := range w {
-		m := Mem{Base: k.pair, Disp: (c*16 + r*s.Lanes) * k.Bytes}
+		m := Mem{Base: stream, Disp: (c*16 + r*s.Lanes) * k.Bytes}
 		switch k.Name {
 		case "F32":
 			VMOVUPS(m, v)
@@ -105,8 +157,10 @@ func (k *kernel) column(s *isa.ISA, c int, to sums) {
 }
 
 // advance goes n columns on.
-func (k *kernel) advance(n int) {
-	ADDQ(U32(n*16*k.Bytes), k.pair)
+func (k *kernel) advance(streams []stream, n int) {
+	for _, t := range streams {
+		ADDQ(U32(n*16*k.Bytes), t.pair)
+	}
 	for _, x := range k.xBase {
 		ADDQ(U8(4*n), x)
 	}
@@ -125,10 +179,10 @@ func (k *kernel) addResults(s *isa.ISA, loadDst func(), begun reg.GPVirtual, run
 			}
 		})
 	}
-	TESTL(begun, begun)
-	JZ(LabelRef("store"))
+	store := isa.NewLabel("store")
+	TESTQ(begun, begun)
+	JZ(LabelRef(store))
 	each(func(v reg.VecVirtual, m Mem) { VADDPS(m, v, v) })
-	Label("store")
+	Label(store)
 	each(func(v reg.VecVirtual, m Mem) { VMOVUPS(v, m) })
-	MOVL(U32(1), begun)
 }

@@ -275,7 +275,7 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	k.tile = 0
 	lines := (k.PairBytes() + panels.PlaneBytes - 1) / panels.PlaneBytes
 	k.streams("first", func() {
-		k.prefetch(0, lines/2)
+		k.prefetch(k.pair, 0, lines/2)
 		body()
 	})
 	if !k.Super {
@@ -284,7 +284,7 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	}
 	k.tile = 1
 	k.streams("second", func() {
-		k.prefetch(lines/2, lines)
+		k.prefetch(k.pair, lines/2, lines)
 		body()
 	})
 	ADDQ(U32(2*(k.ScaleBytes()+k.TileBytes())), k.pair)
@@ -320,13 +320,13 @@ func (k *kernel) streams(label string, body func()) {
 	MOVQ(start, k.pair)
 }
 
-// prefetch asks for cache lines [from, to) of those that are some way ahead, in
+// prefetch asks for cache lines [from, to) of those that are some way ahead of an address, in
 // the second-level cache: how far depends on the processor.
-func (k *kernel) prefetch(from, to int) {
+func (k *kernel) prefetch(of reg.Register, from, to int) {
 	ahead := GP64()
 	MOVQ(k.arg(panels.ArgAhead), ahead)
 	for l := from; l < to; l++ {
-		PREFETCHT1(Mem{Base: k.pair, Index: ahead, Scale: 1, Disp: panels.PlaneBytes * l})
+		PREFETCHT1(Mem{Base: of, Index: ahead, Scale: 1, Disp: panels.PlaneBytes * l})
 	}
 }
 

@@ -71,7 +71,7 @@ func (k *floatKernel) generate() string {
 		for i := 1; i < k.n; i++ {
 			k.G("ADD %v, %v, %v", rXStride, k.x[i-1], k.x[i])
 		}
-		k.G("MOVD $0, %v", rBegun)
+		k.arg(panels.ArgBegun, rBegun)
 		k.Label(run)
 		k.run()
 		k.results()

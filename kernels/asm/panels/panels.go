@@ -53,6 +53,7 @@ const (
 	ArgStreams
 	ArgStreamBytes
 	ArgStreamDst
+	ArgBegun
 )
 
 // Fields of panel.TileArgs by offset.
