@@ -3,8 +3,6 @@ package model
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"qgo/model/draft"
@@ -42,17 +40,11 @@ func (m *Model) NoSpeculation() string {
 	if m.OnGPU() {
 		return "on a GPU, what a token computes depends on how many are computed with it"
 	}
-	for i := range m.File.Tensors {
-		if t := &m.File.Tensors[i]; len(t.Dims) > 1 && !t.Type.Integer() {
-			return fmt.Sprintf("with weights in %s, what a token computes depends on how many are computed with it", strings.ToLower(t.Type.String()))
-		}
-	}
 	return ""
 }
 
 // sameRows is up to how many rows a pass gives each the bits that it has alone. It is
-// 1 where there is no such promise: on GPUs, and for floating-point weights, which the
-// kernels for more rows sum in fewer chains.
+// 1 where there is no such promise: on GPUs.
 func (m *Model) sameRows() int {
 	if m.NoSpeculation() != "" {
 		return 1

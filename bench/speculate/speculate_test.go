@@ -93,15 +93,6 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
-func TestRunNot(t *testing.T) {
-	var r Report
-	p := Plan{Reps: 1, Answer: 4}
-	err := p.Run(context.Background(), load(t, 9000, "f16"), &r)
-	if err == nil || !strings.Contains(err.Error(), "no guesses to measure: with weights in f16, what") || len(r.Kinds) > 0 {
-		t.Errorf("%v, %+v", err, r)
-	}
-}
-
 // TestSum computes the figures of turns that are given.
 func TestSum(t *testing.T) {
 	k := Kind{Answer: 11, Turns: []Turn{{2e9, 1e9, 6, 3}, {3e9, 1e9, 4, 2}, {1e9, 1e9, 0, 0}}}

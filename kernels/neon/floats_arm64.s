@@ -24,18 +24,6 @@ run2:
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	MOVD $256, R5
 	CMP R5, R4
 	CSEL LT, R4, R5, R5
@@ -47,39 +35,39 @@ columns3:
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	VLD1.P 16(R12), [V16.S4]
-	FMOVQ 0(R1), F17
-	FMOVQ 16(R1), F18
-	FMOVQ 32(R1), F19
-	FMOVQ 48(R1), F20
-	WORD $0x4f901220 // fmla v0.4s, v17.4s, v16.s[0]
-	WORD $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
-	WORD $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
-	WORD $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
-	FMOVQ 64(R1), F21
-	FMOVQ 80(R1), F22
-	FMOVQ 96(R1), F23
-	FMOVQ 112(R1), F24
-	WORD $0x4fb012a4 // fmla v4.4s, v21.4s, v16.s[1]
-	WORD $0x4fb012c5 // fmla v5.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e6 // fmla v6.4s, v23.4s, v16.s[1]
-	WORD $0x4fb01307 // fmla v7.4s, v24.4s, v16.s[1]
-	FMOVQ 128(R1), F25
-	FMOVQ 144(R1), F26
-	FMOVQ 160(R1), F27
-	FMOVQ 176(R1), F28
-	WORD $0x4f901b28 // fmla v8.4s, v25.4s, v16.s[2]
-	WORD $0x4f901b49 // fmla v9.4s, v26.4s, v16.s[2]
-	WORD $0x4f901b6a // fmla v10.4s, v27.4s, v16.s[2]
-	WORD $0x4f901b8b // fmla v11.4s, v28.4s, v16.s[2]
-	FMOVQ 192(R1), F29
-	FMOVQ 208(R1), F30
-	FMOVQ 224(R1), F31
-	FMOVQ 240(R1), F17
-	WORD $0x4fb01bac // fmla v12.4s, v29.4s, v16.s[3]
-	WORD $0x4fb01bcd // fmla v13.4s, v30.4s, v16.s[3]
-	WORD $0x4fb01bee // fmla v14.4s, v31.4s, v16.s[3]
-	WORD $0x4fb01a2f // fmla v15.4s, v17.4s, v16.s[3]
+	VLD1.P 16(R12), [V4.S4]
+	FMOVQ 0(R1), F5
+	FMOVQ 16(R1), F6
+	FMOVQ 32(R1), F7
+	FMOVQ 48(R1), F8
+	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
+	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
+	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	FMOVQ 64(R1), F9
+	FMOVQ 80(R1), F10
+	FMOVQ 96(R1), F11
+	FMOVQ 112(R1), F12
+	WORD $0x4fa41120 // fmla v0.4s, v9.4s, v4.s[1]
+	WORD $0x4fa41141 // fmla v1.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41162 // fmla v2.4s, v11.4s, v4.s[1]
+	WORD $0x4fa41183 // fmla v3.4s, v12.4s, v4.s[1]
+	FMOVQ 128(R1), F13
+	FMOVQ 144(R1), F14
+	FMOVQ 160(R1), F15
+	FMOVQ 176(R1), F16
+	WORD $0x4f8419a0 // fmla v0.4s, v13.4s, v4.s[2]
+	WORD $0x4f8419c1 // fmla v1.4s, v14.4s, v4.s[2]
+	WORD $0x4f8419e2 // fmla v2.4s, v15.4s, v4.s[2]
+	WORD $0x4f841a03 // fmla v3.4s, v16.4s, v4.s[2]
+	FMOVQ 192(R1), F17
+	FMOVQ 208(R1), F18
+	FMOVQ 224(R1), F19
+	FMOVQ 240(R1), F20
+	WORD $0x4fa41a20 // fmla v0.4s, v17.4s, v4.s[3]
+	WORD $0x4fa41a41 // fmla v1.4s, v18.4s, v4.s[3]
+	WORD $0x4fa41a62 // fmla v2.4s, v19.4s, v4.s[3]
+	WORD $0x4fa41a83 // fmla v3.4s, v20.4s, v4.s[3]
 	ADD $256, R1
 	SUBS $4, R5
 	BGE columns3
@@ -87,41 +75,29 @@ rest4:
 	ADDS $4, R5
 	BEQ sum6
 column5:
-	FMOVS.P 4(R12), F18
-	FMOVQ 0(R1), F19
-	FMOVQ 16(R1), F20
-	FMOVQ 32(R1), F21
-	FMOVQ 48(R1), F22
-	WORD $0x4f921260 // fmla v0.4s, v19.4s, v18.s[0]
-	WORD $0x4f921281 // fmla v1.4s, v20.4s, v18.s[0]
-	WORD $0x4f9212a2 // fmla v2.4s, v21.4s, v18.s[0]
-	WORD $0x4f9212c3 // fmla v3.4s, v22.4s, v18.s[0]
+	FMOVS.P 4(R12), F21
+	FMOVQ 0(R1), F22
+	FMOVQ 16(R1), F23
+	FMOVQ 32(R1), F24
+	FMOVQ 48(R1), F25
+	WORD $0x4f9512c0 // fmla v0.4s, v22.4s, v21.s[0]
+	WORD $0x4f9512e1 // fmla v1.4s, v23.4s, v21.s[0]
+	WORD $0x4f951302 // fmla v2.4s, v24.4s, v21.s[0]
+	WORD $0x4f951323 // fmla v3.4s, v25.4s, v21.s[0]
 	ADD $64, R1
 	SUBS $1, R5
 	BNE column5
 sum6:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 	CBZ R9, store7
 	MOVD R3, R14
-	FMOVQ 0(R14), F23
-	WORD $0x4e37d400 // fadd v0.4s, v0.4s, v23.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	FMOVQ 32(R14), F25
-	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	FMOVQ 0(R14), F26
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	FMOVQ 16(R14), F27
+	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
+	FMOVQ 32(R14), F28
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	FMOVQ 48(R14), F29
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
 store7:
 	MOVD R3, R14
 	FMOVQ F0, 0(R14)
@@ -161,14 +137,6 @@ run9:
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	MOVD $256, R5
 	CMP R5, R4
 	CSEL LT, R4, R5, R5
@@ -180,56 +148,56 @@ columns10:
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
 	PRFM 1216(R1), PLDL1KEEP
-	VLD1.P 16(R12), [V16.S4]
-	VLD1.P 16(R13), [V17.S4]
-	FMOVQ 0(R1), F18
-	FMOVQ 16(R1), F19
-	FMOVQ 32(R1), F20
-	FMOVQ 48(R1), F21
-	WORD $0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
-	WORD $0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
-	WORD $0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
-	WORD $0x4f9012a3 // fmla v3.4s, v21.4s, v16.s[0]
-	WORD $0x4f911244 // fmla v4.4s, v18.4s, v17.s[0]
-	WORD $0x4f911265 // fmla v5.4s, v19.4s, v17.s[0]
-	WORD $0x4f911286 // fmla v6.4s, v20.4s, v17.s[0]
-	WORD $0x4f9112a7 // fmla v7.4s, v21.4s, v17.s[0]
-	FMOVQ 64(R1), F22
-	FMOVQ 80(R1), F23
-	FMOVQ 96(R1), F24
-	FMOVQ 112(R1), F25
-	WORD $0x4fb012c8 // fmla v8.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e9 // fmla v9.4s, v23.4s, v16.s[1]
-	WORD $0x4fb0130a // fmla v10.4s, v24.4s, v16.s[1]
-	WORD $0x4fb0132b // fmla v11.4s, v25.4s, v16.s[1]
-	WORD $0x4fb112cc // fmla v12.4s, v22.4s, v17.s[1]
-	WORD $0x4fb112ed // fmla v13.4s, v23.4s, v17.s[1]
-	WORD $0x4fb1130e // fmla v14.4s, v24.4s, v17.s[1]
-	WORD $0x4fb1132f // fmla v15.4s, v25.4s, v17.s[1]
-	FMOVQ 128(R1), F26
-	FMOVQ 144(R1), F27
-	FMOVQ 160(R1), F28
-	FMOVQ 176(R1), F29
-	WORD $0x4f901b40 // fmla v0.4s, v26.4s, v16.s[2]
-	WORD $0x4f901b61 // fmla v1.4s, v27.4s, v16.s[2]
-	WORD $0x4f901b82 // fmla v2.4s, v28.4s, v16.s[2]
-	WORD $0x4f901ba3 // fmla v3.4s, v29.4s, v16.s[2]
-	WORD $0x4f911b44 // fmla v4.4s, v26.4s, v17.s[2]
-	WORD $0x4f911b65 // fmla v5.4s, v27.4s, v17.s[2]
-	WORD $0x4f911b86 // fmla v6.4s, v28.4s, v17.s[2]
-	WORD $0x4f911ba7 // fmla v7.4s, v29.4s, v17.s[2]
-	FMOVQ 192(R1), F30
-	FMOVQ 208(R1), F31
-	FMOVQ 224(R1), F18
-	FMOVQ 240(R1), F19
-	WORD $0x4fb01bc8 // fmla v8.4s, v30.4s, v16.s[3]
-	WORD $0x4fb01be9 // fmla v9.4s, v31.4s, v16.s[3]
-	WORD $0x4fb01a4a // fmla v10.4s, v18.4s, v16.s[3]
-	WORD $0x4fb01a6b // fmla v11.4s, v19.4s, v16.s[3]
-	WORD $0x4fb11bcc // fmla v12.4s, v30.4s, v17.s[3]
-	WORD $0x4fb11bed // fmla v13.4s, v31.4s, v17.s[3]
-	WORD $0x4fb11a4e // fmla v14.4s, v18.4s, v17.s[3]
-	WORD $0x4fb11a6f // fmla v15.4s, v19.4s, v17.s[3]
+	VLD1.P 16(R12), [V8.S4]
+	VLD1.P 16(R13), [V9.S4]
+	FMOVQ 0(R1), F10
+	FMOVQ 16(R1), F11
+	FMOVQ 32(R1), F12
+	FMOVQ 48(R1), F13
+	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
+	WORD $0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
+	WORD $0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
+	WORD $0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
+	WORD $0x4f891144 // fmla v4.4s, v10.4s, v9.s[0]
+	WORD $0x4f891165 // fmla v5.4s, v11.4s, v9.s[0]
+	WORD $0x4f891186 // fmla v6.4s, v12.4s, v9.s[0]
+	WORD $0x4f8911a7 // fmla v7.4s, v13.4s, v9.s[0]
+	FMOVQ 64(R1), F14
+	FMOVQ 80(R1), F15
+	FMOVQ 96(R1), F16
+	FMOVQ 112(R1), F17
+	WORD $0x4fa811c0 // fmla v0.4s, v14.4s, v8.s[1]
+	WORD $0x4fa811e1 // fmla v1.4s, v15.4s, v8.s[1]
+	WORD $0x4fa81202 // fmla v2.4s, v16.4s, v8.s[1]
+	WORD $0x4fa81223 // fmla v3.4s, v17.4s, v8.s[1]
+	WORD $0x4fa911c4 // fmla v4.4s, v14.4s, v9.s[1]
+	WORD $0x4fa911e5 // fmla v5.4s, v15.4s, v9.s[1]
+	WORD $0x4fa91206 // fmla v6.4s, v16.4s, v9.s[1]
+	WORD $0x4fa91227 // fmla v7.4s, v17.4s, v9.s[1]
+	FMOVQ 128(R1), F18
+	FMOVQ 144(R1), F19
+	FMOVQ 160(R1), F20
+	FMOVQ 176(R1), F21
+	WORD $0x4f881a40 // fmla v0.4s, v18.4s, v8.s[2]
+	WORD $0x4f881a61 // fmla v1.4s, v19.4s, v8.s[2]
+	WORD $0x4f881a82 // fmla v2.4s, v20.4s, v8.s[2]
+	WORD $0x4f881aa3 // fmla v3.4s, v21.4s, v8.s[2]
+	WORD $0x4f891a44 // fmla v4.4s, v18.4s, v9.s[2]
+	WORD $0x4f891a65 // fmla v5.4s, v19.4s, v9.s[2]
+	WORD $0x4f891a86 // fmla v6.4s, v20.4s, v9.s[2]
+	WORD $0x4f891aa7 // fmla v7.4s, v21.4s, v9.s[2]
+	FMOVQ 192(R1), F22
+	FMOVQ 208(R1), F23
+	FMOVQ 224(R1), F24
+	FMOVQ 240(R1), F25
+	WORD $0x4fa81ac0 // fmla v0.4s, v22.4s, v8.s[3]
+	WORD $0x4fa81ae1 // fmla v1.4s, v23.4s, v8.s[3]
+	WORD $0x4fa81b02 // fmla v2.4s, v24.4s, v8.s[3]
+	WORD $0x4fa81b23 // fmla v3.4s, v25.4s, v8.s[3]
+	WORD $0x4fa91ac4 // fmla v4.4s, v22.4s, v9.s[3]
+	WORD $0x4fa91ae5 // fmla v5.4s, v23.4s, v9.s[3]
+	WORD $0x4fa91b06 // fmla v6.4s, v24.4s, v9.s[3]
+	WORD $0x4fa91b27 // fmla v7.4s, v25.4s, v9.s[3]
 	ADD $256, R1
 	SUBS $4, R5
 	BGE columns10
@@ -237,51 +205,43 @@ rest11:
 	ADDS $4, R5
 	BEQ sum13
 column12:
-	FMOVS.P 4(R12), F20
-	FMOVS.P 4(R13), F21
-	FMOVQ 0(R1), F22
-	FMOVQ 16(R1), F23
-	FMOVQ 32(R1), F24
-	FMOVQ 48(R1), F25
-	WORD $0x4f9412c0 // fmla v0.4s, v22.4s, v20.s[0]
-	WORD $0x4f9412e1 // fmla v1.4s, v23.4s, v20.s[0]
-	WORD $0x4f941302 // fmla v2.4s, v24.4s, v20.s[0]
-	WORD $0x4f941323 // fmla v3.4s, v25.4s, v20.s[0]
-	WORD $0x4f9512c4 // fmla v4.4s, v22.4s, v21.s[0]
-	WORD $0x4f9512e5 // fmla v5.4s, v23.4s, v21.s[0]
-	WORD $0x4f951306 // fmla v6.4s, v24.4s, v21.s[0]
-	WORD $0x4f951327 // fmla v7.4s, v25.4s, v21.s[0]
+	FMOVS.P 4(R12), F26
+	FMOVS.P 4(R13), F27
+	FMOVQ 0(R1), F28
+	FMOVQ 16(R1), F29
+	FMOVQ 32(R1), F30
+	FMOVQ 48(R1), F31
+	WORD $0x4f9a1380 // fmla v0.4s, v28.4s, v26.s[0]
+	WORD $0x4f9a13a1 // fmla v1.4s, v29.4s, v26.s[0]
+	WORD $0x4f9a13c2 // fmla v2.4s, v30.4s, v26.s[0]
+	WORD $0x4f9a13e3 // fmla v3.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b1384 // fmla v4.4s, v28.4s, v27.s[0]
+	WORD $0x4f9b13a5 // fmla v5.4s, v29.4s, v27.s[0]
+	WORD $0x4f9b13c6 // fmla v6.4s, v30.4s, v27.s[0]
+	WORD $0x4f9b13e7 // fmla v7.4s, v31.4s, v27.s[0]
 	ADD $64, R1
 	SUBS $1, R5
 	BNE column12
 sum13:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
 	CBZ R9, store14
 	MOVD R3, R14
-	FMOVQ 0(R14), F26
-	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R14), F10
+	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	FMOVQ 16(R14), F11
+	WORD $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	FMOVQ 32(R14), F12
+	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ 48(R14), F13
+	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
 	ADD R19, R14
-	FMOVQ 0(R14), F30
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	FMOVQ 16(R14), F31
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	FMOVQ 32(R14), F18
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	FMOVQ 0(R14), F14
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	FMOVQ 16(R14), F15
+	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	FMOVQ 32(R14), F16
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	FMOVQ 48(R14), F17
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
 store14:
 	MOVD R3, R14
 	FMOVQ F0, 0(R14)
@@ -552,18 +512,6 @@ run23:
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	MOVD $256, R5
 	CMP R5, R4
 	CSEL LT, R4, R5, R5
@@ -573,47 +521,47 @@ run23:
 columns24:
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
-	VLD1.P 16(R12), [V16.S4]
-	FMOVQ 0(R1), F18
+	VLD1.P 16(R12), [V4.S4]
+	FMOVQ 0(R1), F6
+	WORD $0x0e2178c5 // fcvtl v5.4s, v6.4h
+	WORD $0x4e2178c6 // fcvtl2 v6.4s, v6.8h
+	FMOVQ 16(R1), F8
+	WORD $0x0e217907 // fcvtl v7.4s, v8.4h
+	WORD $0x4e217908 // fcvtl2 v8.4s, v8.8h
+	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
+	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
+	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	FMOVQ 32(R1), F10
+	WORD $0x0e217949 // fcvtl v9.4s, v10.4h
+	WORD $0x4e21794a // fcvtl2 v10.4s, v10.8h
+	FMOVQ 48(R1), F12
+	WORD $0x0e21798b // fcvtl v11.4s, v12.4h
+	WORD $0x4e21798c // fcvtl2 v12.4s, v12.8h
+	WORD $0x4fa41120 // fmla v0.4s, v9.4s, v4.s[1]
+	WORD $0x4fa41141 // fmla v1.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41162 // fmla v2.4s, v11.4s, v4.s[1]
+	WORD $0x4fa41183 // fmla v3.4s, v12.4s, v4.s[1]
+	FMOVQ 64(R1), F14
+	WORD $0x0e2179cd // fcvtl v13.4s, v14.4h
+	WORD $0x4e2179ce // fcvtl2 v14.4s, v14.8h
+	FMOVQ 80(R1), F16
+	WORD $0x0e217a0f // fcvtl v15.4s, v16.4h
+	WORD $0x4e217a10 // fcvtl2 v16.4s, v16.8h
+	WORD $0x4f8419a0 // fmla v0.4s, v13.4s, v4.s[2]
+	WORD $0x4f8419c1 // fmla v1.4s, v14.4s, v4.s[2]
+	WORD $0x4f8419e2 // fmla v2.4s, v15.4s, v4.s[2]
+	WORD $0x4f841a03 // fmla v3.4s, v16.4s, v4.s[2]
+	FMOVQ 96(R1), F18
 	WORD $0x0e217a51 // fcvtl v17.4s, v18.4h
 	WORD $0x4e217a52 // fcvtl2 v18.4s, v18.8h
-	FMOVQ 16(R1), F20
+	FMOVQ 112(R1), F20
 	WORD $0x0e217a93 // fcvtl v19.4s, v20.4h
 	WORD $0x4e217a94 // fcvtl2 v20.4s, v20.8h
-	WORD $0x4f901220 // fmla v0.4s, v17.4s, v16.s[0]
-	WORD $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
-	WORD $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
-	WORD $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
-	FMOVQ 32(R1), F22
-	WORD $0x0e217ad5 // fcvtl v21.4s, v22.4h
-	WORD $0x4e217ad6 // fcvtl2 v22.4s, v22.8h
-	FMOVQ 48(R1), F24
-	WORD $0x0e217b17 // fcvtl v23.4s, v24.4h
-	WORD $0x4e217b18 // fcvtl2 v24.4s, v24.8h
-	WORD $0x4fb012a4 // fmla v4.4s, v21.4s, v16.s[1]
-	WORD $0x4fb012c5 // fmla v5.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e6 // fmla v6.4s, v23.4s, v16.s[1]
-	WORD $0x4fb01307 // fmla v7.4s, v24.4s, v16.s[1]
-	FMOVQ 64(R1), F26
-	WORD $0x0e217b59 // fcvtl v25.4s, v26.4h
-	WORD $0x4e217b5a // fcvtl2 v26.4s, v26.8h
-	FMOVQ 80(R1), F28
-	WORD $0x0e217b9b // fcvtl v27.4s, v28.4h
-	WORD $0x4e217b9c // fcvtl2 v28.4s, v28.8h
-	WORD $0x4f901b28 // fmla v8.4s, v25.4s, v16.s[2]
-	WORD $0x4f901b49 // fmla v9.4s, v26.4s, v16.s[2]
-	WORD $0x4f901b6a // fmla v10.4s, v27.4s, v16.s[2]
-	WORD $0x4f901b8b // fmla v11.4s, v28.4s, v16.s[2]
-	FMOVQ 96(R1), F30
-	WORD $0x0e217bdd // fcvtl v29.4s, v30.4h
-	WORD $0x4e217bde // fcvtl2 v30.4s, v30.8h
-	FMOVQ 112(R1), F17
-	WORD $0x0e217a3f // fcvtl v31.4s, v17.4h
-	WORD $0x4e217a31 // fcvtl2 v17.4s, v17.8h
-	WORD $0x4fb01bac // fmla v12.4s, v29.4s, v16.s[3]
-	WORD $0x4fb01bcd // fmla v13.4s, v30.4s, v16.s[3]
-	WORD $0x4fb01bee // fmla v14.4s, v31.4s, v16.s[3]
-	WORD $0x4fb01a2f // fmla v15.4s, v17.4s, v16.s[3]
+	WORD $0x4fa41a20 // fmla v0.4s, v17.4s, v4.s[3]
+	WORD $0x4fa41a41 // fmla v1.4s, v18.4s, v4.s[3]
+	WORD $0x4fa41a62 // fmla v2.4s, v19.4s, v4.s[3]
+	WORD $0x4fa41a83 // fmla v3.4s, v20.4s, v4.s[3]
 	ADD $128, R1
 	SUBS $4, R5
 	BGE columns24
@@ -621,43 +569,31 @@ rest25:
 	ADDS $4, R5
 	BEQ sum27
 column26:
-	FMOVS.P 4(R12), F18
-	FMOVQ 0(R1), F20
-	WORD $0x0e217a93 // fcvtl v19.4s, v20.4h
-	WORD $0x4e217a94 // fcvtl2 v20.4s, v20.8h
-	FMOVQ 16(R1), F22
-	WORD $0x0e217ad5 // fcvtl v21.4s, v22.4h
-	WORD $0x4e217ad6 // fcvtl2 v22.4s, v22.8h
-	WORD $0x4f921260 // fmla v0.4s, v19.4s, v18.s[0]
-	WORD $0x4f921281 // fmla v1.4s, v20.4s, v18.s[0]
-	WORD $0x4f9212a2 // fmla v2.4s, v21.4s, v18.s[0]
-	WORD $0x4f9212c3 // fmla v3.4s, v22.4s, v18.s[0]
+	FMOVS.P 4(R12), F21
+	FMOVQ 0(R1), F23
+	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
+	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
+	FMOVQ 16(R1), F25
+	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
+	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
+	WORD $0x4f9512c0 // fmla v0.4s, v22.4s, v21.s[0]
+	WORD $0x4f9512e1 // fmla v1.4s, v23.4s, v21.s[0]
+	WORD $0x4f951302 // fmla v2.4s, v24.4s, v21.s[0]
+	WORD $0x4f951323 // fmla v3.4s, v25.4s, v21.s[0]
 	ADD $32, R1
 	SUBS $1, R5
 	BNE column26
 sum27:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 	CBZ R9, store28
 	MOVD R3, R14
-	FMOVQ 0(R14), F23
-	WORD $0x4e37d400 // fadd v0.4s, v0.4s, v23.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	FMOVQ 32(R14), F25
-	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	FMOVQ 0(R14), F26
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	FMOVQ 16(R14), F27
+	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
+	FMOVQ 32(R14), F28
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	FMOVQ 48(R14), F29
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
 store28:
 	MOVD R3, R14
 	FMOVQ F0, 0(R14)
@@ -697,14 +633,6 @@ run30:
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	MOVD $256, R5
 	CMP R5, R4
 	CSEL LT, R4, R5, R5
@@ -714,64 +642,64 @@ run30:
 columns31:
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
-	VLD1.P 16(R12), [V16.S4]
-	VLD1.P 16(R13), [V17.S4]
-	FMOVQ 0(R1), F19
+	VLD1.P 16(R12), [V8.S4]
+	VLD1.P 16(R13), [V9.S4]
+	FMOVQ 0(R1), F11
+	WORD $0x0e21796a // fcvtl v10.4s, v11.4h
+	WORD $0x4e21796b // fcvtl2 v11.4s, v11.8h
+	FMOVQ 16(R1), F13
+	WORD $0x0e2179ac // fcvtl v12.4s, v13.4h
+	WORD $0x4e2179ad // fcvtl2 v13.4s, v13.8h
+	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
+	WORD $0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
+	WORD $0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
+	WORD $0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
+	WORD $0x4f891144 // fmla v4.4s, v10.4s, v9.s[0]
+	WORD $0x4f891165 // fmla v5.4s, v11.4s, v9.s[0]
+	WORD $0x4f891186 // fmla v6.4s, v12.4s, v9.s[0]
+	WORD $0x4f8911a7 // fmla v7.4s, v13.4s, v9.s[0]
+	FMOVQ 32(R1), F15
+	WORD $0x0e2179ee // fcvtl v14.4s, v15.4h
+	WORD $0x4e2179ef // fcvtl2 v15.4s, v15.8h
+	FMOVQ 48(R1), F17
+	WORD $0x0e217a30 // fcvtl v16.4s, v17.4h
+	WORD $0x4e217a31 // fcvtl2 v17.4s, v17.8h
+	WORD $0x4fa811c0 // fmla v0.4s, v14.4s, v8.s[1]
+	WORD $0x4fa811e1 // fmla v1.4s, v15.4s, v8.s[1]
+	WORD $0x4fa81202 // fmla v2.4s, v16.4s, v8.s[1]
+	WORD $0x4fa81223 // fmla v3.4s, v17.4s, v8.s[1]
+	WORD $0x4fa911c4 // fmla v4.4s, v14.4s, v9.s[1]
+	WORD $0x4fa911e5 // fmla v5.4s, v15.4s, v9.s[1]
+	WORD $0x4fa91206 // fmla v6.4s, v16.4s, v9.s[1]
+	WORD $0x4fa91227 // fmla v7.4s, v17.4s, v9.s[1]
+	FMOVQ 64(R1), F19
 	WORD $0x0e217a72 // fcvtl v18.4s, v19.4h
 	WORD $0x4e217a73 // fcvtl2 v19.4s, v19.8h
-	FMOVQ 16(R1), F21
+	FMOVQ 80(R1), F21
 	WORD $0x0e217ab4 // fcvtl v20.4s, v21.4h
 	WORD $0x4e217ab5 // fcvtl2 v21.4s, v21.8h
-	WORD $0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
-	WORD $0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
-	WORD $0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
-	WORD $0x4f9012a3 // fmla v3.4s, v21.4s, v16.s[0]
-	WORD $0x4f911244 // fmla v4.4s, v18.4s, v17.s[0]
-	WORD $0x4f911265 // fmla v5.4s, v19.4s, v17.s[0]
-	WORD $0x4f911286 // fmla v6.4s, v20.4s, v17.s[0]
-	WORD $0x4f9112a7 // fmla v7.4s, v21.4s, v17.s[0]
-	FMOVQ 32(R1), F23
+	WORD $0x4f881a40 // fmla v0.4s, v18.4s, v8.s[2]
+	WORD $0x4f881a61 // fmla v1.4s, v19.4s, v8.s[2]
+	WORD $0x4f881a82 // fmla v2.4s, v20.4s, v8.s[2]
+	WORD $0x4f881aa3 // fmla v3.4s, v21.4s, v8.s[2]
+	WORD $0x4f891a44 // fmla v4.4s, v18.4s, v9.s[2]
+	WORD $0x4f891a65 // fmla v5.4s, v19.4s, v9.s[2]
+	WORD $0x4f891a86 // fmla v6.4s, v20.4s, v9.s[2]
+	WORD $0x4f891aa7 // fmla v7.4s, v21.4s, v9.s[2]
+	FMOVQ 96(R1), F23
 	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
 	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	FMOVQ 48(R1), F25
+	FMOVQ 112(R1), F25
 	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
 	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
-	WORD $0x4fb012c8 // fmla v8.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e9 // fmla v9.4s, v23.4s, v16.s[1]
-	WORD $0x4fb0130a // fmla v10.4s, v24.4s, v16.s[1]
-	WORD $0x4fb0132b // fmla v11.4s, v25.4s, v16.s[1]
-	WORD $0x4fb112cc // fmla v12.4s, v22.4s, v17.s[1]
-	WORD $0x4fb112ed // fmla v13.4s, v23.4s, v17.s[1]
-	WORD $0x4fb1130e // fmla v14.4s, v24.4s, v17.s[1]
-	WORD $0x4fb1132f // fmla v15.4s, v25.4s, v17.s[1]
-	FMOVQ 64(R1), F27
-	WORD $0x0e217b7a // fcvtl v26.4s, v27.4h
-	WORD $0x4e217b7b // fcvtl2 v27.4s, v27.8h
-	FMOVQ 80(R1), F29
-	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
-	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
-	WORD $0x4f901b40 // fmla v0.4s, v26.4s, v16.s[2]
-	WORD $0x4f901b61 // fmla v1.4s, v27.4s, v16.s[2]
-	WORD $0x4f901b82 // fmla v2.4s, v28.4s, v16.s[2]
-	WORD $0x4f901ba3 // fmla v3.4s, v29.4s, v16.s[2]
-	WORD $0x4f911b44 // fmla v4.4s, v26.4s, v17.s[2]
-	WORD $0x4f911b65 // fmla v5.4s, v27.4s, v17.s[2]
-	WORD $0x4f911b86 // fmla v6.4s, v28.4s, v17.s[2]
-	WORD $0x4f911ba7 // fmla v7.4s, v29.4s, v17.s[2]
-	FMOVQ 96(R1), F31
-	WORD $0x0e217bfe // fcvtl v30.4s, v31.4h
-	WORD $0x4e217bff // fcvtl2 v31.4s, v31.8h
-	FMOVQ 112(R1), F19
-	WORD $0x0e217a72 // fcvtl v18.4s, v19.4h
-	WORD $0x4e217a73 // fcvtl2 v19.4s, v19.8h
-	WORD $0x4fb01bc8 // fmla v8.4s, v30.4s, v16.s[3]
-	WORD $0x4fb01be9 // fmla v9.4s, v31.4s, v16.s[3]
-	WORD $0x4fb01a4a // fmla v10.4s, v18.4s, v16.s[3]
-	WORD $0x4fb01a6b // fmla v11.4s, v19.4s, v16.s[3]
-	WORD $0x4fb11bcc // fmla v12.4s, v30.4s, v17.s[3]
-	WORD $0x4fb11bed // fmla v13.4s, v31.4s, v17.s[3]
-	WORD $0x4fb11a4e // fmla v14.4s, v18.4s, v17.s[3]
-	WORD $0x4fb11a6f // fmla v15.4s, v19.4s, v17.s[3]
+	WORD $0x4fa81ac0 // fmla v0.4s, v22.4s, v8.s[3]
+	WORD $0x4fa81ae1 // fmla v1.4s, v23.4s, v8.s[3]
+	WORD $0x4fa81b02 // fmla v2.4s, v24.4s, v8.s[3]
+	WORD $0x4fa81b23 // fmla v3.4s, v25.4s, v8.s[3]
+	WORD $0x4fa91ac4 // fmla v4.4s, v22.4s, v9.s[3]
+	WORD $0x4fa91ae5 // fmla v5.4s, v23.4s, v9.s[3]
+	WORD $0x4fa91b06 // fmla v6.4s, v24.4s, v9.s[3]
+	WORD $0x4fa91b27 // fmla v7.4s, v25.4s, v9.s[3]
 	ADD $128, R1
 	SUBS $4, R5
 	BGE columns31
@@ -779,53 +707,45 @@ rest32:
 	ADDS $4, R5
 	BEQ sum34
 column33:
-	FMOVS.P 4(R12), F20
-	FMOVS.P 4(R13), F21
-	FMOVQ 0(R1), F23
-	WORD $0x0e217af6 // fcvtl v22.4s, v23.4h
-	WORD $0x4e217af7 // fcvtl2 v23.4s, v23.8h
-	FMOVQ 16(R1), F25
-	WORD $0x0e217b38 // fcvtl v24.4s, v25.4h
-	WORD $0x4e217b39 // fcvtl2 v25.4s, v25.8h
-	WORD $0x4f9412c0 // fmla v0.4s, v22.4s, v20.s[0]
-	WORD $0x4f9412e1 // fmla v1.4s, v23.4s, v20.s[0]
-	WORD $0x4f941302 // fmla v2.4s, v24.4s, v20.s[0]
-	WORD $0x4f941323 // fmla v3.4s, v25.4s, v20.s[0]
-	WORD $0x4f9512c4 // fmla v4.4s, v22.4s, v21.s[0]
-	WORD $0x4f9512e5 // fmla v5.4s, v23.4s, v21.s[0]
-	WORD $0x4f951306 // fmla v6.4s, v24.4s, v21.s[0]
-	WORD $0x4f951327 // fmla v7.4s, v25.4s, v21.s[0]
+	FMOVS.P 4(R12), F26
+	FMOVS.P 4(R13), F27
+	FMOVQ 0(R1), F29
+	WORD $0x0e217bbc // fcvtl v28.4s, v29.4h
+	WORD $0x4e217bbd // fcvtl2 v29.4s, v29.8h
+	FMOVQ 16(R1), F31
+	WORD $0x0e217bfe // fcvtl v30.4s, v31.4h
+	WORD $0x4e217bff // fcvtl2 v31.4s, v31.8h
+	WORD $0x4f9a1380 // fmla v0.4s, v28.4s, v26.s[0]
+	WORD $0x4f9a13a1 // fmla v1.4s, v29.4s, v26.s[0]
+	WORD $0x4f9a13c2 // fmla v2.4s, v30.4s, v26.s[0]
+	WORD $0x4f9a13e3 // fmla v3.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b1384 // fmla v4.4s, v28.4s, v27.s[0]
+	WORD $0x4f9b13a5 // fmla v5.4s, v29.4s, v27.s[0]
+	WORD $0x4f9b13c6 // fmla v6.4s, v30.4s, v27.s[0]
+	WORD $0x4f9b13e7 // fmla v7.4s, v31.4s, v27.s[0]
 	ADD $32, R1
 	SUBS $1, R5
 	BNE column33
 sum34:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
 	CBZ R9, store35
 	MOVD R3, R14
-	FMOVQ 0(R14), F26
-	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R14), F10
+	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	FMOVQ 16(R14), F11
+	WORD $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	FMOVQ 32(R14), F12
+	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ 48(R14), F13
+	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
 	ADD R19, R14
-	FMOVQ 0(R14), F30
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	FMOVQ 16(R14), F31
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	FMOVQ 32(R14), F18
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	FMOVQ 0(R14), F14
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	FMOVQ 16(R14), F15
+	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	FMOVQ 32(R14), F16
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	FMOVQ 48(R14), F17
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
 store35:
 	MOVD R3, R14
 	FMOVQ F0, 0(R14)
@@ -1104,18 +1024,6 @@ run44:
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	MOVD $256, R5
 	CMP R5, R4
 	CSEL LT, R4, R5, R5
@@ -1125,47 +1033,47 @@ run44:
 columns45:
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
-	VLD1.P 16(R12), [V16.S4]
-	FMOVQ 0(R1), F18
+	VLD1.P 16(R12), [V4.S4]
+	FMOVQ 0(R1), F6
+	WORD $0x2e6138c5 // shll v5.4s, v6.4h, #16
+	WORD $0x6e6138c6 // shll2 v6.4s, v6.8h, #16
+	FMOVQ 16(R1), F8
+	WORD $0x2e613907 // shll v7.4s, v8.4h, #16
+	WORD $0x6e613908 // shll2 v8.4s, v8.8h, #16
+	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
+	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
+	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	FMOVQ 32(R1), F10
+	WORD $0x2e613949 // shll v9.4s, v10.4h, #16
+	WORD $0x6e61394a // shll2 v10.4s, v10.8h, #16
+	FMOVQ 48(R1), F12
+	WORD $0x2e61398b // shll v11.4s, v12.4h, #16
+	WORD $0x6e61398c // shll2 v12.4s, v12.8h, #16
+	WORD $0x4fa41120 // fmla v0.4s, v9.4s, v4.s[1]
+	WORD $0x4fa41141 // fmla v1.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41162 // fmla v2.4s, v11.4s, v4.s[1]
+	WORD $0x4fa41183 // fmla v3.4s, v12.4s, v4.s[1]
+	FMOVQ 64(R1), F14
+	WORD $0x2e6139cd // shll v13.4s, v14.4h, #16
+	WORD $0x6e6139ce // shll2 v14.4s, v14.8h, #16
+	FMOVQ 80(R1), F16
+	WORD $0x2e613a0f // shll v15.4s, v16.4h, #16
+	WORD $0x6e613a10 // shll2 v16.4s, v16.8h, #16
+	WORD $0x4f8419a0 // fmla v0.4s, v13.4s, v4.s[2]
+	WORD $0x4f8419c1 // fmla v1.4s, v14.4s, v4.s[2]
+	WORD $0x4f8419e2 // fmla v2.4s, v15.4s, v4.s[2]
+	WORD $0x4f841a03 // fmla v3.4s, v16.4s, v4.s[2]
+	FMOVQ 96(R1), F18
 	WORD $0x2e613a51 // shll v17.4s, v18.4h, #16
 	WORD $0x6e613a52 // shll2 v18.4s, v18.8h, #16
-	FMOVQ 16(R1), F20
+	FMOVQ 112(R1), F20
 	WORD $0x2e613a93 // shll v19.4s, v20.4h, #16
 	WORD $0x6e613a94 // shll2 v20.4s, v20.8h, #16
-	WORD $0x4f901220 // fmla v0.4s, v17.4s, v16.s[0]
-	WORD $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
-	WORD $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
-	WORD $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
-	FMOVQ 32(R1), F22
-	WORD $0x2e613ad5 // shll v21.4s, v22.4h, #16
-	WORD $0x6e613ad6 // shll2 v22.4s, v22.8h, #16
-	FMOVQ 48(R1), F24
-	WORD $0x2e613b17 // shll v23.4s, v24.4h, #16
-	WORD $0x6e613b18 // shll2 v24.4s, v24.8h, #16
-	WORD $0x4fb012a4 // fmla v4.4s, v21.4s, v16.s[1]
-	WORD $0x4fb012c5 // fmla v5.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e6 // fmla v6.4s, v23.4s, v16.s[1]
-	WORD $0x4fb01307 // fmla v7.4s, v24.4s, v16.s[1]
-	FMOVQ 64(R1), F26
-	WORD $0x2e613b59 // shll v25.4s, v26.4h, #16
-	WORD $0x6e613b5a // shll2 v26.4s, v26.8h, #16
-	FMOVQ 80(R1), F28
-	WORD $0x2e613b9b // shll v27.4s, v28.4h, #16
-	WORD $0x6e613b9c // shll2 v28.4s, v28.8h, #16
-	WORD $0x4f901b28 // fmla v8.4s, v25.4s, v16.s[2]
-	WORD $0x4f901b49 // fmla v9.4s, v26.4s, v16.s[2]
-	WORD $0x4f901b6a // fmla v10.4s, v27.4s, v16.s[2]
-	WORD $0x4f901b8b // fmla v11.4s, v28.4s, v16.s[2]
-	FMOVQ 96(R1), F30
-	WORD $0x2e613bdd // shll v29.4s, v30.4h, #16
-	WORD $0x6e613bde // shll2 v30.4s, v30.8h, #16
-	FMOVQ 112(R1), F17
-	WORD $0x2e613a3f // shll v31.4s, v17.4h, #16
-	WORD $0x6e613a31 // shll2 v17.4s, v17.8h, #16
-	WORD $0x4fb01bac // fmla v12.4s, v29.4s, v16.s[3]
-	WORD $0x4fb01bcd // fmla v13.4s, v30.4s, v16.s[3]
-	WORD $0x4fb01bee // fmla v14.4s, v31.4s, v16.s[3]
-	WORD $0x4fb01a2f // fmla v15.4s, v17.4s, v16.s[3]
+	WORD $0x4fa41a20 // fmla v0.4s, v17.4s, v4.s[3]
+	WORD $0x4fa41a41 // fmla v1.4s, v18.4s, v4.s[3]
+	WORD $0x4fa41a62 // fmla v2.4s, v19.4s, v4.s[3]
+	WORD $0x4fa41a83 // fmla v3.4s, v20.4s, v4.s[3]
 	ADD $128, R1
 	SUBS $4, R5
 	BGE columns45
@@ -1173,43 +1081,31 @@ rest46:
 	ADDS $4, R5
 	BEQ sum48
 column47:
-	FMOVS.P 4(R12), F18
-	FMOVQ 0(R1), F20
-	WORD $0x2e613a93 // shll v19.4s, v20.4h, #16
-	WORD $0x6e613a94 // shll2 v20.4s, v20.8h, #16
-	FMOVQ 16(R1), F22
-	WORD $0x2e613ad5 // shll v21.4s, v22.4h, #16
-	WORD $0x6e613ad6 // shll2 v22.4s, v22.8h, #16
-	WORD $0x4f921260 // fmla v0.4s, v19.4s, v18.s[0]
-	WORD $0x4f921281 // fmla v1.4s, v20.4s, v18.s[0]
-	WORD $0x4f9212a2 // fmla v2.4s, v21.4s, v18.s[0]
-	WORD $0x4f9212c3 // fmla v3.4s, v22.4s, v18.s[0]
+	FMOVS.P 4(R12), F21
+	FMOVQ 0(R1), F23
+	WORD $0x2e613af6 // shll v22.4s, v23.4h, #16
+	WORD $0x6e613af7 // shll2 v23.4s, v23.8h, #16
+	FMOVQ 16(R1), F25
+	WORD $0x2e613b38 // shll v24.4s, v25.4h, #16
+	WORD $0x6e613b39 // shll2 v25.4s, v25.8h, #16
+	WORD $0x4f9512c0 // fmla v0.4s, v22.4s, v21.s[0]
+	WORD $0x4f9512e1 // fmla v1.4s, v23.4s, v21.s[0]
+	WORD $0x4f951302 // fmla v2.4s, v24.4s, v21.s[0]
+	WORD $0x4f951323 // fmla v3.4s, v25.4s, v21.s[0]
 	ADD $32, R1
 	SUBS $1, R5
 	BNE column47
 sum48:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
-	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
-	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 	CBZ R9, store49
 	MOVD R3, R14
-	FMOVQ 0(R14), F23
-	WORD $0x4e37d400 // fadd v0.4s, v0.4s, v23.4s
-	FMOVQ 16(R14), F24
-	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
-	FMOVQ 32(R14), F25
-	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
-	FMOVQ 48(R14), F26
-	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	FMOVQ 0(R14), F26
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	FMOVQ 16(R14), F27
+	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
+	FMOVQ 32(R14), F28
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	FMOVQ 48(R14), F29
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
 store49:
 	MOVD R3, R14
 	FMOVQ F0, 0(R14)
@@ -1249,14 +1145,6 @@ run51:
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	MOVD $256, R5
 	CMP R5, R4
 	CSEL LT, R4, R5, R5
@@ -1266,64 +1154,64 @@ run51:
 columns52:
 	PRFM 1024(R1), PLDL1KEEP
 	PRFM 1088(R1), PLDL1KEEP
-	VLD1.P 16(R12), [V16.S4]
-	VLD1.P 16(R13), [V17.S4]
-	FMOVQ 0(R1), F19
+	VLD1.P 16(R12), [V8.S4]
+	VLD1.P 16(R13), [V9.S4]
+	FMOVQ 0(R1), F11
+	WORD $0x2e61396a // shll v10.4s, v11.4h, #16
+	WORD $0x6e61396b // shll2 v11.4s, v11.8h, #16
+	FMOVQ 16(R1), F13
+	WORD $0x2e6139ac // shll v12.4s, v13.4h, #16
+	WORD $0x6e6139ad // shll2 v13.4s, v13.8h, #16
+	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
+	WORD $0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
+	WORD $0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
+	WORD $0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
+	WORD $0x4f891144 // fmla v4.4s, v10.4s, v9.s[0]
+	WORD $0x4f891165 // fmla v5.4s, v11.4s, v9.s[0]
+	WORD $0x4f891186 // fmla v6.4s, v12.4s, v9.s[0]
+	WORD $0x4f8911a7 // fmla v7.4s, v13.4s, v9.s[0]
+	FMOVQ 32(R1), F15
+	WORD $0x2e6139ee // shll v14.4s, v15.4h, #16
+	WORD $0x6e6139ef // shll2 v15.4s, v15.8h, #16
+	FMOVQ 48(R1), F17
+	WORD $0x2e613a30 // shll v16.4s, v17.4h, #16
+	WORD $0x6e613a31 // shll2 v17.4s, v17.8h, #16
+	WORD $0x4fa811c0 // fmla v0.4s, v14.4s, v8.s[1]
+	WORD $0x4fa811e1 // fmla v1.4s, v15.4s, v8.s[1]
+	WORD $0x4fa81202 // fmla v2.4s, v16.4s, v8.s[1]
+	WORD $0x4fa81223 // fmla v3.4s, v17.4s, v8.s[1]
+	WORD $0x4fa911c4 // fmla v4.4s, v14.4s, v9.s[1]
+	WORD $0x4fa911e5 // fmla v5.4s, v15.4s, v9.s[1]
+	WORD $0x4fa91206 // fmla v6.4s, v16.4s, v9.s[1]
+	WORD $0x4fa91227 // fmla v7.4s, v17.4s, v9.s[1]
+	FMOVQ 64(R1), F19
 	WORD $0x2e613a72 // shll v18.4s, v19.4h, #16
 	WORD $0x6e613a73 // shll2 v19.4s, v19.8h, #16
-	FMOVQ 16(R1), F21
+	FMOVQ 80(R1), F21
 	WORD $0x2e613ab4 // shll v20.4s, v21.4h, #16
 	WORD $0x6e613ab5 // shll2 v21.4s, v21.8h, #16
-	WORD $0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
-	WORD $0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
-	WORD $0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
-	WORD $0x4f9012a3 // fmla v3.4s, v21.4s, v16.s[0]
-	WORD $0x4f911244 // fmla v4.4s, v18.4s, v17.s[0]
-	WORD $0x4f911265 // fmla v5.4s, v19.4s, v17.s[0]
-	WORD $0x4f911286 // fmla v6.4s, v20.4s, v17.s[0]
-	WORD $0x4f9112a7 // fmla v7.4s, v21.4s, v17.s[0]
-	FMOVQ 32(R1), F23
+	WORD $0x4f881a40 // fmla v0.4s, v18.4s, v8.s[2]
+	WORD $0x4f881a61 // fmla v1.4s, v19.4s, v8.s[2]
+	WORD $0x4f881a82 // fmla v2.4s, v20.4s, v8.s[2]
+	WORD $0x4f881aa3 // fmla v3.4s, v21.4s, v8.s[2]
+	WORD $0x4f891a44 // fmla v4.4s, v18.4s, v9.s[2]
+	WORD $0x4f891a65 // fmla v5.4s, v19.4s, v9.s[2]
+	WORD $0x4f891a86 // fmla v6.4s, v20.4s, v9.s[2]
+	WORD $0x4f891aa7 // fmla v7.4s, v21.4s, v9.s[2]
+	FMOVQ 96(R1), F23
 	WORD $0x2e613af6 // shll v22.4s, v23.4h, #16
 	WORD $0x6e613af7 // shll2 v23.4s, v23.8h, #16
-	FMOVQ 48(R1), F25
+	FMOVQ 112(R1), F25
 	WORD $0x2e613b38 // shll v24.4s, v25.4h, #16
 	WORD $0x6e613b39 // shll2 v25.4s, v25.8h, #16
-	WORD $0x4fb012c8 // fmla v8.4s, v22.4s, v16.s[1]
-	WORD $0x4fb012e9 // fmla v9.4s, v23.4s, v16.s[1]
-	WORD $0x4fb0130a // fmla v10.4s, v24.4s, v16.s[1]
-	WORD $0x4fb0132b // fmla v11.4s, v25.4s, v16.s[1]
-	WORD $0x4fb112cc // fmla v12.4s, v22.4s, v17.s[1]
-	WORD $0x4fb112ed // fmla v13.4s, v23.4s, v17.s[1]
-	WORD $0x4fb1130e // fmla v14.4s, v24.4s, v17.s[1]
-	WORD $0x4fb1132f // fmla v15.4s, v25.4s, v17.s[1]
-	FMOVQ 64(R1), F27
-	WORD $0x2e613b7a // shll v26.4s, v27.4h, #16
-	WORD $0x6e613b7b // shll2 v27.4s, v27.8h, #16
-	FMOVQ 80(R1), F29
-	WORD $0x2e613bbc // shll v28.4s, v29.4h, #16
-	WORD $0x6e613bbd // shll2 v29.4s, v29.8h, #16
-	WORD $0x4f901b40 // fmla v0.4s, v26.4s, v16.s[2]
-	WORD $0x4f901b61 // fmla v1.4s, v27.4s, v16.s[2]
-	WORD $0x4f901b82 // fmla v2.4s, v28.4s, v16.s[2]
-	WORD $0x4f901ba3 // fmla v3.4s, v29.4s, v16.s[2]
-	WORD $0x4f911b44 // fmla v4.4s, v26.4s, v17.s[2]
-	WORD $0x4f911b65 // fmla v5.4s, v27.4s, v17.s[2]
-	WORD $0x4f911b86 // fmla v6.4s, v28.4s, v17.s[2]
-	WORD $0x4f911ba7 // fmla v7.4s, v29.4s, v17.s[2]
-	FMOVQ 96(R1), F31
-	WORD $0x2e613bfe // shll v30.4s, v31.4h, #16
-	WORD $0x6e613bff // shll2 v31.4s, v31.8h, #16
-	FMOVQ 112(R1), F19
-	WORD $0x2e613a72 // shll v18.4s, v19.4h, #16
-	WORD $0x6e613a73 // shll2 v19.4s, v19.8h, #16
-	WORD $0x4fb01bc8 // fmla v8.4s, v30.4s, v16.s[3]
-	WORD $0x4fb01be9 // fmla v9.4s, v31.4s, v16.s[3]
-	WORD $0x4fb01a4a // fmla v10.4s, v18.4s, v16.s[3]
-	WORD $0x4fb01a6b // fmla v11.4s, v19.4s, v16.s[3]
-	WORD $0x4fb11bcc // fmla v12.4s, v30.4s, v17.s[3]
-	WORD $0x4fb11bed // fmla v13.4s, v31.4s, v17.s[3]
-	WORD $0x4fb11a4e // fmla v14.4s, v18.4s, v17.s[3]
-	WORD $0x4fb11a6f // fmla v15.4s, v19.4s, v17.s[3]
+	WORD $0x4fa81ac0 // fmla v0.4s, v22.4s, v8.s[3]
+	WORD $0x4fa81ae1 // fmla v1.4s, v23.4s, v8.s[3]
+	WORD $0x4fa81b02 // fmla v2.4s, v24.4s, v8.s[3]
+	WORD $0x4fa81b23 // fmla v3.4s, v25.4s, v8.s[3]
+	WORD $0x4fa91ac4 // fmla v4.4s, v22.4s, v9.s[3]
+	WORD $0x4fa91ae5 // fmla v5.4s, v23.4s, v9.s[3]
+	WORD $0x4fa91b06 // fmla v6.4s, v24.4s, v9.s[3]
+	WORD $0x4fa91b27 // fmla v7.4s, v25.4s, v9.s[3]
 	ADD $128, R1
 	SUBS $4, R5
 	BGE columns52
@@ -1331,53 +1219,45 @@ rest53:
 	ADDS $4, R5
 	BEQ sum55
 column54:
-	FMOVS.P 4(R12), F20
-	FMOVS.P 4(R13), F21
-	FMOVQ 0(R1), F23
-	WORD $0x2e613af6 // shll v22.4s, v23.4h, #16
-	WORD $0x6e613af7 // shll2 v23.4s, v23.8h, #16
-	FMOVQ 16(R1), F25
-	WORD $0x2e613b38 // shll v24.4s, v25.4h, #16
-	WORD $0x6e613b39 // shll2 v25.4s, v25.8h, #16
-	WORD $0x4f9412c0 // fmla v0.4s, v22.4s, v20.s[0]
-	WORD $0x4f9412e1 // fmla v1.4s, v23.4s, v20.s[0]
-	WORD $0x4f941302 // fmla v2.4s, v24.4s, v20.s[0]
-	WORD $0x4f941323 // fmla v3.4s, v25.4s, v20.s[0]
-	WORD $0x4f9512c4 // fmla v4.4s, v22.4s, v21.s[0]
-	WORD $0x4f9512e5 // fmla v5.4s, v23.4s, v21.s[0]
-	WORD $0x4f951306 // fmla v6.4s, v24.4s, v21.s[0]
-	WORD $0x4f951327 // fmla v7.4s, v25.4s, v21.s[0]
+	FMOVS.P 4(R12), F26
+	FMOVS.P 4(R13), F27
+	FMOVQ 0(R1), F29
+	WORD $0x2e613bbc // shll v28.4s, v29.4h, #16
+	WORD $0x6e613bbd // shll2 v29.4s, v29.8h, #16
+	FMOVQ 16(R1), F31
+	WORD $0x2e613bfe // shll v30.4s, v31.4h, #16
+	WORD $0x6e613bff // shll2 v31.4s, v31.8h, #16
+	WORD $0x4f9a1380 // fmla v0.4s, v28.4s, v26.s[0]
+	WORD $0x4f9a13a1 // fmla v1.4s, v29.4s, v26.s[0]
+	WORD $0x4f9a13c2 // fmla v2.4s, v30.4s, v26.s[0]
+	WORD $0x4f9a13e3 // fmla v3.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b1384 // fmla v4.4s, v28.4s, v27.s[0]
+	WORD $0x4f9b13a5 // fmla v5.4s, v29.4s, v27.s[0]
+	WORD $0x4f9b13c6 // fmla v6.4s, v30.4s, v27.s[0]
+	WORD $0x4f9b13e7 // fmla v7.4s, v31.4s, v27.s[0]
 	ADD $32, R1
 	SUBS $1, R5
 	BNE column54
 sum55:
-	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
-	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
-	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
-	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
-	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
-	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
 	CBZ R9, store56
 	MOVD R3, R14
-	FMOVQ 0(R14), F26
-	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
-	FMOVQ 16(R14), F27
-	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
-	FMOVQ 32(R14), F28
-	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
-	FMOVQ 48(R14), F29
-	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R14), F10
+	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	FMOVQ 16(R14), F11
+	WORD $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	FMOVQ 32(R14), F12
+	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ 48(R14), F13
+	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
 	ADD R19, R14
-	FMOVQ 0(R14), F30
-	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
-	FMOVQ 16(R14), F31
-	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	FMOVQ 32(R14), F18
-	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
-	FMOVQ 48(R14), F19
-	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	FMOVQ 0(R14), F14
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	FMOVQ 16(R14), F15
+	WORD $0x4e2fd4a5 // fadd v5.4s, v5.4s, v15.4s
+	FMOVQ 32(R14), F16
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	FMOVQ 48(R14), F17
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
 store56:
 	MOVD R3, R14
 	FMOVQ F0, 0(R14)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -19,6 +21,19 @@ import (
 // runCols is the number of columns whose products are summed before they are
 // added to the result: short sums lose less to rounding.
 const runCols = 256
+
+// floatRows are the numbers of activation rows that there are kernels for.
+func floatRows(s *isa.ISA) []int {
+	if s.Wide() {
+		return []int{1, 2, 4, 8}
+	}
+	return []int{1, 2, 4} // more would not fit in the registers
+}
+
+// floatChains is the number of chains: the sums of the most rows take half of the registers.
+func floatChains(s *isa.ISA) int {
+	return s.Registers() / 2 / (slices.Max(floatRows(s)) * s.Regs())
+}
 
 // sums are the sums of a chain, [row][register].
 type sums [][]reg.VecVirtual
@@ -40,8 +55,7 @@ func (k *kernel) streamsOf(s *isa.ISA) []stream {
 		if t.pair = k.pair; i > 0 {
 			t.pair = GP64()
 		}
-		// Sums take half of the registers.
-		t.chains = make([]sums, min(4, s.Registers()/2/(len(streams)*k.n*s.Regs())))
+		t.chains = make([]sums, floatChains(s))
 		for c := range t.chains {
 			for range k.n {
 				t.chains[c] = append(t.chains[c], s.Vecs(s.Regs()))

@@ -111,14 +111,10 @@ type kernelSet struct {
 
 // rows are the numbers of activation rows that there are kernels for.
 func (s *kernelSet) rows(f panels.Format) []int {
-	rows := []int{1, 2, 4, 8, 16}
-	switch {
-	case f.Exponent == 0:
-		return rows
-	case s.isa.Wide():
-		return rows[:4]
+	if f.Exponent == 0 {
+		return []int{1, 2, 4, 8, 16}
 	}
-	return rows[:3] // more would not fit in the registers
+	return floatRows(s.isa)
 }
 
 // function is the name of a kernel.

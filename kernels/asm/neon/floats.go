@@ -9,8 +9,8 @@ import (
 
 // The kernels for floating-point weights. Each column's 16 weights become four
 // vectors of float32, which a fused multiply-add by element multiplies with the
-// activation of that column; one load gives those of four columns. Kernels of
-// few rows sum in several chains, whose additions do not wait for each other.
+// activation of that column; one load gives those of four columns. A row's sums are
+// the same however many are multiplied with it.
 
 // runCols is the number of columns whose products are summed before they are
 // added to the result: short sums lose less to rounding.
@@ -23,8 +23,8 @@ const unroll = 4
 type floatKernel struct {
 	panelKernel
 	n    int
-	x    []arm64.R     // the rows' next activations
-	sums [][][]arm64.V // [chain][row][register]
+	x    []arm64.R   // the rows' next activations
+	sums [][]arm64.V // [row][register]
 }
 
 // How these kernels use some of the registers.
@@ -56,12 +56,8 @@ func (k *floatKernel) generate() string {
 	k.arg(panels.ArgDstStride, rDstStride)
 	k.arg(panels.ArgXStride, rXStride)
 	k.x = []arm64.R{rRow, rRowX, rBuf, rConst}[:k.n]
-	for range max(1, 4/k.n) {
-		chain := make([][]arm64.V, k.n)
-		for i := range chain {
-			chain[i] = k.Vecs(rowQuads)
-		}
-		k.sums = append(k.sums, chain)
+	for range k.n {
+		k.sums = append(k.sums, k.Vecs(rowQuads))
 	}
 	k.panels(func() {
 		run := k.NewLabel("run")
@@ -77,19 +73,15 @@ func (k *floatKernel) generate() string {
 		k.results()
 		k.G("CBNZ %v, %s", rLeft, run)
 	})
-	for _, chain := range k.sums {
-		k.FreeAll(chain...)
-	}
+	k.FreeAll(k.sums...)
 	return name
 }
 
-// run sums the products of up to runCols columns in the first chain.
+// run sums the products of up to runCols columns.
 func (k *floatKernel) run() {
-	for _, chain := range k.sums {
-		for _, row := range chain {
-			for _, v := range row {
-				k.Zero(v)
-			}
+	for _, row := range k.sums {
+		for _, v := range row {
+			k.Zero(v)
 		}
 	}
 	columns, rest, column, sum := k.NewLabel("columns"), k.NewLabel("rest"), k.NewLabel("column"), k.NewLabel("sum")
@@ -115,15 +107,6 @@ func (k *floatKernel) run() {
 	k.G("SUBS $1, %v", rRun)
 	k.G("BNE %s", column)
 	k.Label(sum)
-	for step := len(k.sums) / 2; step > 0; step /= 2 {
-		for c := range step {
-			for i, row := range k.sums[c] {
-				for r, v := range row {
-					k.I("fadd %.4s, %.4s, %.4s", v, v, k.sums[c+step][i][r])
-				}
-			}
-		}
-	}
 }
 
 // columns adds the products of n columns, and goes on by so many.
@@ -138,7 +121,7 @@ func (k *floatKernel) columns(n int) {
 	}
 	for c := range n {
 		w := k.weights(c)
-		for i, row := range k.sums[c%len(k.sums)] {
+		for i, row := range k.sums {
 			for r, v := range row {
 				k.I("fmla %.4s, %.4s, %.s[%]", v, w[r], x[i], c)
 			}
@@ -171,13 +154,13 @@ func (k *floatKernel) weights(c int) []arm64.V {
 	return v
 }
 
-// results stores the first chain's sums or, after the first run, adds them to
+// results stores the sums or, after the first run, adds them to
 // what is there.
 func (k *floatKernel) results() {
 	store := k.NewLabel("store")
 	each := func(do func(v arm64.V, offset int)) {
 		k.G("MOVD %v, %v", rDst, rRowDst)
-		for i, row := range k.sums[0] {
+		for i, row := range k.sums {
 			for r, v := range row {
 				do(v, quadBytes*r)
 			}
