@@ -133,8 +133,9 @@ func TestGPUWide(t *testing.T) {
 	}
 }
 
-// TestGPUDeep cuts a model of 24 blocks at every layer. With usual arithmetic no cut diverges more
-// from exact arithmetic than the CPU by itself, whose activations have 8 bits.
+// TestGPUDeep cuts a model of 24 blocks at every layer. With usual arithmetic a cut diverges about
+// as much from exact arithmetic as the CPU by itself: with random weights most of that is due to keys
+// and values in float16.
 func TestGPUDeep(t *testing.T) {
 	if *realGPU < 0 {
 		t.Skip("takes minutes in the emulator; TestGPUSplits is a smaller one")
@@ -157,7 +158,7 @@ func TestGPUDeep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.Context, o.KV = 128, "f32"
+			o.Context = 128
 			if layers > 0 {
 				o.Device, o.GPULayers = dev, layers
 			}
@@ -172,7 +173,7 @@ func TestGPUDeep(t *testing.T) {
 			kl, _ := divergence(t, got, exact, m.Vocab)
 			t.Logf("exact %v, %s: KL %.3g", o.Exact, m.Placement(), kl)
 			if !o.Exact && layers == 0 {
-				bar = kl
+				bar = 1.25 * kl
 			}
 			if !(kl <= bar) || m.OnGPU() != (layers > 0) {
 				t.Errorf("exact %v, %d layers on the GPU: mean KL %.3g, want at most %.3g", o.Exact, layers, kl, bar)

@@ -20,9 +20,9 @@ type Args struct {
 	Rows       int // of activations: for functions that serve several numbers of them
 	Ahead      int // bytes from the weights that are multiplied to those that are asked for
 
-	// Kernels that have streams, those of [Streamed] for one activation row, multiply Panels
-	// panels of each of Streams streams, 1 to MostStreams: they begin StreamBytes apart, and
-	// their results StreamDst bytes apart.
+	// Kernels that have streams, those of [Streamed], multiply Panels panels of each of Streams
+	// streams, 1 to MostStreams: they begin StreamBytes apart, and their results StreamDst
+	// bytes apart.
 	Streams, StreamBytes, StreamDst int
 
 	Begun int // 1 if products of floating-point weights are added to what stands in Dst, else 0
@@ -31,10 +31,13 @@ type Args struct {
 // MostStreams is the largest number of streams.
 const MostStreams = 2
 
-// Streamed are kernels of which those for one row of activations read several streams, a tile
-// or a few columns of one and then of the next, and how many they are to read.
+// Streamed are kernels of which some read several streams by turns: those of integer weights
+// for one row of activations, a tile of each, and those of floating-point weights for one and
+// two, a few columns of each.
 type Streamed struct {
 	Kernels
+	// Streams is the number of streams of integer weights. Floating-point weights have
+	// MostStreams, for additions to the sums of one would wait for each other.
 	Streams int
 }
 

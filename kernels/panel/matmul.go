@@ -85,15 +85,14 @@ func (mul *multiplier) whole(dst []float32, stride int, m *Matrix, p0, p1 int, x
 		panels = max(1, callBytes/mul.args.PanelBytes)
 	case integer:
 		panels = 1
+	case few:
+		panels, cols, together = MostStreams, floatCols/MostStreams, MostStreams
 	default:
 		panels, cols = 1, floatCols
-		if few {
-			together = 1
-		}
 	}
 	for p := p0; p < p1; p += together {
 		for c := 0; c < m.Cols; c += cols {
-			for q := p; q < p+together; q += panels {
+			for q := p; q < min(p+together, p1); q += panels {
 				mul.rows(dst[(q-p0)*Rows:], stride, m, q, min(q+panels, p1), c, min(c+cols, m.Cols), x, first, n)
 			}
 		}
@@ -132,10 +131,14 @@ func (mul *multiplier) rows(dst []float32, stride int, m *Matrix, p0, p1, c0, c1
 		a.X = unsafe.Add(mul.x, (first+i)*a.XStride+4*at)
 		for p := p0; p < p1; {
 			count := min(p1-p, max(1, callWork/(t*Rows*(c1-c0))))
-			a.Streams = 1
-			if t == 1 {
-				a.Streams = max(1, min(mul.streams, count, count*a.PanelBytes/shortStream))
+			streams := 1
+			switch {
+			case m.Type.Integer() && t == 1:
+				streams = min(mul.streams, count*a.PanelBytes/shortStream)
+			case !m.Type.Integer() && t <= 2 && mul.streams > 0:
+				streams = MostStreams
 			}
+			a.Streams = max(1, min(streams, count))
 			a.Panels = count / a.Streams
 			count = a.Panels * a.Streams
 			a.StreamBytes, a.StreamDst = a.Panels*a.PanelBytes, a.Panels*Rows*4

@@ -44,10 +44,11 @@ type stream struct {
 	chains []sums
 }
 
-// streamsOf returns the streams of a kernel: with AVX2 and one row there may be several.
+// streamsOf returns the streams of a kernel: with AVX2 there may be several as long as there
+// are no more sums than the most rows have.
 func (k *kernel) streamsOf(s *isa.ISA) []stream {
 	streams := make([]stream, 1)
-	if k.n == 1 && !s.Wide() {
+	if !s.Wide() && k.n*panels.MostStreams <= slices.Max(floatRows(s)) {
 		streams = make([]stream, panels.MostStreams)
 	}
 	for i := range streams {
@@ -106,7 +107,7 @@ func (k *kernel) floats(s *isa.ISA) {
 		CMPQ(left, run)
 		CMOVQLT(left, run)
 		SUBQ(run, left)
-		unroll := max(2, len(streams)*len(streams[0].chains))
+		unroll := 2 * len(streams) // a multiple of the chains
 		SUBQ(U8(unroll), run)
 		JLT(LabelRef("rest"))
 		Label("columns")
