@@ -115,7 +115,12 @@ func (m *Model) place(ctx context.Context, o Options) error {
 	loading := m.newLoading(front, back, o.Progress)
 	whole.options.Release = loading.take
 	whole.options.Stop = func() error { return context.Cause(ctx) }
-	stage, err := dev.Load(back, whole.options)
+	whole.options.Threads = m.Threads()
+	var stage plan.Stage
+	err = gguf.Guard(m.File.Name, func() (err error) {
+		stage, err = dev.Load(back, whole.options)
+		return err
+	})
 	if stopped := context.Cause(ctx); err != nil && stopped != nil {
 		return stopped
 	}

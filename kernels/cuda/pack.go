@@ -3,7 +3,9 @@ package cuda
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime/debug"
 	"slices"
+	"sync"
 
 	"qgo/quant"
 	"qgo/quant/codec"
@@ -145,33 +147,58 @@ func (p *packer) group(src []byte, g, groups int, row []byte) (rest []byte) {
 		data = src[g*size:][:size]
 	default:
 		bits := p.f.low + p.f.high
-		packCodes(p.tmp[:4*bits], p.codes.Q[g*groupLen:][:groupLen], bits)
+		packCodes(p.tmp[:4*bits], (*[groupLen]byte)(p.codes.Q[g*groupLen:]), bits)
 		data, rest = p.tmp[:size], p.tmp[size:4*bits]
 	}
 	// The place of the pieces: see above.
-	piece := min(size, pieceLen)
 	first := g / chunkLen * chunkLen
-	n := min(chunkLen, groups-first)
-	for k := range size / piece {
-		copy(row[first*size+(k*n+g-first)*piece:], data[k*piece:(k+1)*piece])
+	between := pieceLen * min(chunkLen, groups-first)
+	to := row[first*size:]
+	if size < pieceLen {
+		copy(to[(g-first)*size:][:size], data)
+		return rest
+	}
+	to = to[(g-first)*pieceLen:]
+	for k := 0; ; k++ {
+		*(*[pieceLen]byte)(to) = *(*[pieceLen]byte)(data[k*pieceLen:])
+		if (k+1)*pieceLen == size {
+			break
+		}
+		to = to[between:]
 	}
 	return rest
 }
 
 // packCodes writes a group's codes of so many bits: see above.
-func packCodes(dst, codes []byte, bits int) {
-	var words [groupLen]uint32
-	each := 32 / bits
-	for i, c := range codes[:each*bits] {
-		words[i/each] |= uint32(c) << (i % each * bits)
+func packCodes(dst []byte, codes *[groupLen]byte, bits int) {
+	le := binary.LittleEndian
+	switch bits {
+	case 8:
+		copy(dst, codes[:])
+		return
+	case 4:
+		for w := range 4 {
+			// Neighbours come together in bytes, those in pairs of bytes, and those in words.
+			x := le.Uint64(codes[8*w:])
+			x = (x | x>>4) & 0x00ff00ff00ff00ff
+			x = (x | x>>8) & 0x0000ffff0000ffff
+			le.PutUint32(dst[4*w:], uint32(x|x>>16))
+		}
+		return
 	}
+	each := 32 / bits
 	cut := uint32(0)
 	for i, c := range codes[each*bits:] {
-		cut |= uint32(c) << (i * bits)
+		cut |= uint32(c) << (i * bits & 31)
 	}
+	rest := codes[:]
 	for w := range bits {
-		words[w] |= cut >> (2 * (bits - 1 - w)) & 3 << 30
-		binary.LittleEndian.PutUint32(dst[4*w:], words[w])
+		word := cut >> (2 * (bits - 1 - w) & 31) & 3 << 30
+		for i, c := range rest[:each] {
+			word |= uint32(c) << (i * bits & 31)
+		}
+		rest = rest[each:]
+		le.PutUint32(dst[4*w:], word)
 	}
 }
 
@@ -207,13 +234,36 @@ func (p *packer) rowScales(groups int, scales, supers []byte) {
 	}
 }
 
-// packMatrix returns a whole matrix in the GPU's form.
-func packMatrix(w tensor.Tensor) []byte {
+// packMatrix returns a whole matrix in the GPU's form, brought into it by so many workers.
+func packMatrix(w tensor.Tensor, workers int) []byte {
 	at := layout(w.Type, w.Rows, w.Cols)
 	data := make([]byte, at.size)
-	p := newPacker(w)
-	for i := range w.Rows {
-		p.row(i, 0, data[at.codes:at.high], data[at.high:at.scales], data[at.scales:at.supers], data[at.supers:])
-	}
+	share(w.Rows, workers, func(lo, hi int) {
+		p := newPacker(w)
+		for i := lo; i < hi; i++ {
+			p.row(i, 0, data[at.codes:at.high], data[at.high:at.scales], data[at.scales:at.supers], data[at.supers:])
+		}
+	})
 	return slices.Clip(data)
+}
+
+// share has workers do parts of n items, and returns when all have done theirs. If one panics,
+// as when a mapped file cannot be read, so does share.
+func share(n, workers int, do func(lo, hi int)) {
+	workers = max(1, min(workers, n))
+	panics := make([]any, workers)
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+			defer func() { panics[i] = recover() }()
+			do(n*i/workers, n*(i+1)/workers)
+		})
+	}
+	wg.Wait()
+	for _, v := range panics {
+		if v != nil {
+			panic(v)
+		}
+	}
 }

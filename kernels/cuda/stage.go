@@ -355,7 +355,7 @@ func (s *Stage) linear(all ...plan.Linear) (out linear, err error) {
 
 // copyRows copies rows of a matrix that begin with row first of it.
 func (s *Stage) copyRows(m matrixArgs, t quant.Type, part tensor.Tensor, first int) error {
-	data, at := packMatrix(part), layout(t, part.Rows, part.Cols)
+	data, at := packMatrix(part, s.options.Threads), layout(t, part.Rows, part.Cols)
 	rowBytes := formatOf(t).planeBytes(int64(part.Cols / groupLen))
 	for i, plane := range []struct {
 		dst  driver.Ptr

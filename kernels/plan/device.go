@@ -92,6 +92,7 @@ type Options struct {
 	MaxCtx  int        // positions of the longest sequence
 	KV      quant.Type // of keys and values, for Bytes
 	Exact   bool       // nothing is rounded to less than float32
+	Threads int        // of the CPU that bring weights into the device's form; 0 means 1
 	// Release is called with weights that have been copied and will not be
 	// read again.
 	Release func(weights []byte)
