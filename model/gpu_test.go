@@ -5,14 +5,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"qgo/gguf"
 	"qgo/kernels/cuda"
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/cuda/emulator"
 	"qgo/model/demo"
+	"qgo/model/synth"
+	"qgo/quant"
 )
 
 // realGPU makes the tests of GPUs run on one, and whole; without it they run in
@@ -192,6 +197,39 @@ func TestGPULoadStops(t *testing.T) {
 		if err == nil {
 			m.Close()
 		}
+		t.Errorf("error %v, said %q", err, said)
+	}
+}
+
+// TestGPULoadCutFile: a mapped file that is cut short while it is copied to a GPU makes an error.
+func TestGPULoadCutFile(t *testing.T) {
+	mix, err := quant.ParseMix("q4_k_m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "cut.gguf")
+	spec := synth.Spec{Shape: synth.Shape{Name: "small", Width: 256, FFN: 512, Blocks: 2, Heads: 4, KV: 2}, Mix: mix, Vocab: 1000, Seed: 1}
+	if err := synth.Write(context.Background(), path, spec, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var said []string
+	m, err := Load(context.Background(), f, Options{
+		Context: 64, Device: emulated(t, emulator.Options{}), GPULayers: AllLayers, Notify: func(text string) { said = append(said, text) },
+		Progress: func(done, total int64) {
+			if err := os.Truncate(path, 4096); err != nil {
+				t.Error(err)
+			}
+		},
+	})
+	if err == nil {
+		m.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "cut short") || len(said) != 1 || !strings.Contains(said[0], path+": could not be read") {
 		t.Errorf("error %v, said %q", err, said)
 	}
 }
