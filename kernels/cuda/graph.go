@@ -89,8 +89,8 @@ func (p *pass) records(b *plan.Batch) {
 	g := &p.graphs
 	g.recording, g.waiting = false, nil
 	g.script.reset()
-	if g.refuse || p.many || p.inLaunches() || p.profile.carries {
-		return
+	if g.refuse || p.many || p.inLaunches() || p.profile.on {
+		return // events lie between launches
 	}
 	g.passes++
 	splits, span := p.split()

@@ -85,6 +85,7 @@ const clockedLayers = 8
 func newClocked(t *testing.T, unit time.Duration) (c *clocked, s *Stage, run func(rows int) error) {
 	t.Helper()
 	c = &clocked{Context: emulator.New(t, emulator.Options{}), unit: unit, cost: 6, seen: make([]int, clockedLayers)}
+	c.NoGraphs = true // which would not tell the time
 	p := shape(t, 64, 2, quant.Q8_0)
 	p.Blocks = slices.Repeat(p.Blocks, clockedLayers/len(p.Blocks))
 	s, err := load(p, device(t, func() (driver.Context, error) { return c, nil }), plan.Options{MaxRows: 300, MaxCtx: 300})
