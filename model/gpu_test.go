@@ -201,7 +201,8 @@ func TestGPULoadStops(t *testing.T) {
 	}
 }
 
-// TestGPULoadCutFile: a mapped file that is cut short while it is copied to a GPU makes an error.
+// TestGPULoadCutFile: a mapped file that is cut short while it is copied to a GPU makes that
+// fail, and the CPU's kernels, too, if they have a copy of their own.
 func TestGPULoadCutFile(t *testing.T) {
 	mix, err := quant.ParseMix("q4_k_m")
 	if err != nil {
@@ -229,7 +230,11 @@ func TestGPULoadCutFile(t *testing.T) {
 	if err == nil {
 		m.Close()
 	}
-	if err == nil || !strings.Contains(err.Error(), "cut short") || len(said) != 1 || !strings.Contains(said[0], path+": could not be read") {
-		t.Errorf("error %v, said %q", err, said)
+	// Kernels that compute on weights as they are in the file do not read them here.
+	if err != nil && !strings.Contains(err.Error(), "cut short") {
+		t.Errorf("error %v", err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], path+": could not be read") {
+		t.Errorf("said %q", said)
 	}
 }
