@@ -133,7 +133,7 @@ func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	if p.err == nil && p.dev.functions[name] == nil {
 		names := []string{"slots_", "few_", "stream_", "few4_"}
 		if exactType(t) {
-			names = []string{"slots_", "few_", "stream_", "batch4_", "batch16_", "batch32_"}
+			names = []string{"slots_", "few_", "stream_", "batch4_", "batch8_", "batch16_", "batch32_"}
 		}
 		for i := range names {
 			names[i] += t.String()
@@ -230,7 +230,7 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	for _, k := range []struct {
 		kernel     string
 		ofX, least int
-	}{{"batch32_", 32, 17}, {"batch16_", 16, 5}, {"batch4_", 4, 0}} {
+	}{{"batch32_", 32, 17}, {"batch16_", 16, 9}, {"batch8_", 8, 5}, {"batch4_", 4, 0}} {
 		copied := min(length, stepsOf(int(l.w.cols))) * batchPhases * k.ofX * slotBytes
 		if n < k.least || batchPhases*batchTiles+copied > memory {
 			continue

@@ -259,12 +259,14 @@ func TestBatchShape(t *testing.T) {
 		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, 8, 0, 1187}},
 		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
 		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch4_", false, 4, 4*2560 + 2304, 196}},
+		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 12*1152, 528}},
+		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*2304, 528}},
 		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*2304, 528}},
 		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 12*4608, 264}},
 		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 12*4608, 264}},
 		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 16, 16*2560 + 28*4608, 132}},
 		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch16_", false, 16, 16*2560 + 64*2304, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch4_", false, 16, 16*2560 + 64*576, 128}},
+		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch8_", false, 8, 8*2560 + 64*1152, 132}},
 		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 0, 1187 * 32}},
 		{1 << 30, 896, 7, 4, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 4 << 23}}, // shares of more than 32 bits
 	} {

@@ -333,6 +333,9 @@ template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 	KERNEL(batch4_##F, BatchArgs, kBatchThreads) { \
 		if constexpr (kExact<F>) batch<F, 1>(a); \
 	} \
+	KERNEL(batch8_##F, BatchArgs, kBatchThreads) { \
+		if constexpr (kExact<F>) batch<F, 2>(a); \
+	} \
 	KERNEL(batch16_##F, BatchArgs, kBatchThreads) { \
 		if constexpr (kExact<F>) batch<F, 4>(a); \
 	} \
