@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"qgo/kernels/cuda/driver"
@@ -125,7 +126,7 @@ func (p *pass) flush() {
 	if k := g.waiting; p.err == nil && k != nil {
 		p.err = p.start(k)
 	} else if p.err == nil && len(g.script.launches) >= leastLaunches {
-		g.keep(p)
+		p.err = g.keep()
 	}
 	g.script.reset()
 	g.key.part++
@@ -164,23 +165,24 @@ func (d *Device) startEach(all []driver.Launch) error {
 }
 
 // keep remembers the launches, in place of those that have not been used for longest.
-func (g *graphs) keep(p *pass) {
+func (g *graphs) keep() (err error) {
 	for _, k := range g.known {
 		if k.key == g.key {
-			return // they vary
+			return nil // they vary
 		}
 	}
 	k := &recurring{}
 	if len(g.known) < mostGraphs {
 		g.known = append(g.known, k)
 	} else {
-		k = slices.MinFunc(g.known, func(a, b *recurring) int { return int(a.used - b.used) })
+		k = slices.MinFunc(g.known, func(a, b *recurring) int { return cmp.Compare(a.used, b.used) })
 		if k.graph != nil {
-			p.err = k.graph.Close()
+			err = k.graph.Close()
 		}
 	}
 	*k = recurring{key: g.key, used: g.passes, script: g.script}
 	g.script = script{}
+	return err
 }
 
 // close gives the graphs back.

@@ -112,18 +112,15 @@ func (p *pass) logitsOf(b *plan.Batch) {
 // copyLogits copies rows of logits out: one, which a token of decode may have, by way of
 // pinned memory.
 func (p *pass) copyLogits(to []float32) {
-	if p.flush(); p.err != nil {
-		return
-	}
 	out := bytesOf(to)
 	if len(to) == p.Vocab {
 		pinned := p.pinned.bytes[:len(out)]
-		if p.err = p.dev.ctx.CopyOut(pinned, p.logits); p.err == nil {
+		if p.copyOut(pinned, p.logits); p.err == nil {
 			copy(out, pinned)
 		}
 		return
 	}
-	p.err = p.dev.ctx.CopyOut(out, p.logits)
+	p.copyOut(out, p.logits)
 }
 
 // pinnedBytes is the memory that a stage has for what it hands over.

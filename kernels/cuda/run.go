@@ -128,21 +128,23 @@ func (p *pass) end(b *plan.Batch) {
 		return
 	}
 	p.starts(plan.OpOther)
-	switch {
-	case p.err != nil:
-	case p.Head == nil:
-		if p.flush(); p.err != nil {
-			return
-		}
-		p.err = p.dev.ctx.CopyOut(bytesOf(b.Hidden[:p.rows*p.Width]), p.hidden)
-	default:
-		p.sync()
+	if p.Head == nil {
+		p.copyOut(bytesOf(b.Hidden[:p.rows*p.Width]), p.hidden)
+		return
 	}
+	p.sync()
 }
 
 func (p *pass) copyIn(dst driver.Ptr, src []byte) {
 	if p.err == nil {
 		p.err = p.dev.ctx.CopyIn(dst, src)
+	}
+}
+
+// copyOut waits for all launches.
+func (p *pass) copyOut(dst []byte, src driver.Ptr) {
+	if p.flush(); p.err == nil {
+		p.err = p.dev.ctx.CopyOut(dst, src)
 	}
 }
 

@@ -116,17 +116,17 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestFloatStreams does so with floating-point weights: in as many streams as there are, products
-// are the same to the bit.
+// TestFloatStreams compares products of floating-point weights that are read as several streams
+// with those of one stream: they are the same to the bit.
 func TestFloatStreams(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	each(t, func(t *testing.T, l panel.Layout, _ *tier.Tier) {
-		kernels, has := l.(*panel.Streamed)
+		streamed, has := l.(*panel.Streamed)
 		if !has {
 			return
 		}
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
-			for _, cols := range []int{512, 1027} {
+			for _, cols := range []int{5, 512, 1027} {
 				const rows = 15*panel.Rows + 5
 				w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
 				values := make([]float32, rows*cols)
@@ -134,23 +134,19 @@ func TestFloatStreams(t *testing.T) {
 					values[i] = float32(rng.NormFloat64())
 				}
 				codec.Quantize(typ, w.Data, values)
-				m, x := paneltest.Pack(l, w), misaligned(1, cols)
-				for i := range x.F {
-					x.F[i] = float32(rng.NormFloat64())
-				}
-				var want []float32
-				for streams := 1; streams <= panel.MostStreams; streams++ {
-					if least := streams * panel.ShortStream; len(m.Data) < least {
-						t.Fatalf("%d bytes are not enough for %d streams", len(m.Data), streams)
+				m := paneltest.Pack(l, w)
+				for n := 1; n <= 3; n++ {
+					x := misaligned(n, cols)
+					for i := range x.F {
+						x.F[i] = float32(rng.NormFloat64())
 					}
-					l := &panel.Streamed{Kernels: kernels.Kernels, Streams: streams}
-					got := make([]float32, rows)
-					l.NewMultiplier(1).MatMul(got, rows, m, 0, rows, x)
-					if want == nil {
-						want = got
+					products := func(l panel.Layout) []float32 {
+						y := make([]float32, n*rows)
+						l.NewMultiplier(n).MatMul(y, rows, m, 0, rows, x)
+						return y
 					}
-					if !slices.Equal(got, want) {
-						t.Errorf("%v, %d columns: %d streams give other products than one", typ, cols, streams)
+					if !slices.Equal(products(streamed), products(&streamed.Kernels)) {
+						t.Errorf("%v, %d columns, %d rows: several streams give other products than one", typ, cols, n)
 					}
 				}
 			}
@@ -238,24 +234,31 @@ func BenchmarkMatMul(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory multiplies a matrix that no cache holds with one row.
+// BenchmarkMemory multiplies a matrix that no cache holds with few rows.
 func BenchmarkMemory(b *testing.B) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	bench(b, func(b *testing.B, l panel.Layout, plain *tier.Tier) {
-		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K} {
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q6_K, quant.F16} {
 			const rows, cols = 1 << 17, 1024
-			w := weights(rng, typ, Rows, cols)
+			w := tensor.Tensor{Type: typ, Rows: Rows, Cols: cols, Data: make([]byte, Rows*typ.RowBytes(cols))}
+			if typ.Integer() {
+				w = weights(rng, typ, Rows, cols)
+			}
 			m := paneltest.Pack(l, w)
 			m.Rows, m.Data = rows, bigData(m.Data, rows/Rows)
-			x := tensor.NewActs(1, cols)
-			plain.Quantize(x.Row(0), x.QuantRow(0))
-			dst, mul := make([]float32, rows), l.NewMultiplier(x.N)
-			b.Run(typ.String(), func(b *testing.B) {
-				b.SetBytes(int64(len(m.Data)))
-				for b.Loop() {
-					mul.MatMul(dst, rows, m, 0, rows, x)
+			for _, n := range []int{1, 2, 3, 5, 16} {
+				x := tensor.NewActs(n, cols)
+				for i := range n {
+					plain.Quantize(x.Row(i), x.QuantRow(i))
 				}
-			})
+				dst, mul := make([]float32, n*rows), l.NewMultiplier(x.N)
+				b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {
+					b.SetBytes(int64(len(m.Data)))
+					for b.Loop() {
+						mul.MatMul(dst, rows, m, 0, rows, x)
+					}
+				})
+			}
 		}
 	})
 }
