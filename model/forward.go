@@ -17,6 +17,7 @@ const (
 	WantLast             // the logits of the last token
 	WantAll              // the logits of every token
 	WantTop              // the largest logits of the last token, in Top
+	WantTops             // those of every token
 )
 
 // Seq is one sequence's part of a batch.
@@ -31,13 +32,13 @@ type Seq struct {
 	Greedy int
 
 	// Logits receives the wanted logits, [1 or len(Tokens)][Vocab]. Its
-	// memory is used when there is enough. With WantTop and for greedy tokens it holds
-	// anything.
+	// memory is used when there is enough. With WantTop, WantTops and for greedy tokens it
+	// holds anything.
 	Logits []float32
 	// Out receives the greedy tokens. Its memory is used likewise.
 	Out []int32
-	// Top receives the plan.TopLen largest logits, as [plan.Top] orders them. Its memory
-	// is used likewise.
+	// Top receives the plan.TopLen largest logits, [1 or len(Tokens)][plan.TopLen], as
+	// [plan.Top] orders them. Its memory is used likewise.
 	Top []plan.Logit
 }
 
@@ -77,6 +78,9 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 		s := &seqs[i]
 		s.Logits = m.resizeLogits(s.Logits, s.wanted(), len(seqs) == 1)
 		s.Out = s.Out[:0]
+		if s.tops() {
+			s.Top = resize(s.Top, s.wanted()*plan.TopLen)
+		}
 		m.before = append(m.before, s.KV.Len())
 		m.runs = append(m.runs, run{seq: i, tokens: s.Tokens, many: len(s.Tokens) >= plan.Many})
 	}
@@ -109,10 +113,15 @@ func nextGreedy(runs []run, seqs []Seq) []run {
 	return runs
 }
 
+// all reports whether s wants something of every token, tops whether it wants the largest
+// logits alone.
+func (s *Seq) all() bool  { return s.Want == WantAll || s.Want == WantTops }
+func (s *Seq) tops() bool { return s.Want == WantTop || s.Want == WantTops }
+
 // wanted is the number of rows of logits that s is to have.
 func (s *Seq) wanted() int {
 	switch {
-	case s.Want == WantAll:
+	case s.all():
 		return len(s.Tokens)
 	case s.Want != WantNone || s.Greedy > 0:
 		return 1
@@ -158,8 +167,8 @@ func (m *Model) check(seqs []Seq) error {
 		if len(s.Tokens) == 0 {
 			return fmt.Errorf("model: sequence %d has no tokens", i)
 		}
-		if s.Greedy < 0 || s.Greedy > 0 && (s.Want == WantAll || s.Want == WantTop) {
-			return fmt.Errorf("model: sequence %d wants %d greedy tokens and Want %d; greedy tokens exclude WantAll and WantTop", i, s.Greedy, s.Want)
+		if s.Greedy < 0 || s.Greedy > 0 && (s.all() || s.tops()) {
+			return fmt.Errorf("model: sequence %d wants %d greedy tokens and Want %d; greedy tokens exclude WantAll, WantTop and WantTops", i, s.Greedy, s.Want)
 		}
 		if need := s.KV.Len() + len(s.Tokens) + max(s.Greedy-1, 0); need > s.KV.ctx {
 			return &ContextError{Need: need, Room: s.KV.ctx}
@@ -215,7 +224,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 			row := len(b.Tokens)
 			b.Tokens = append(b.Tokens, r.tokens[:sl.n]...)
 			switch {
-			case s.Want == WantAll:
+			case s.all():
 				sl.outputs = sl.n
 			case s.wanted() > 0 && sl.n == len(r.tokens):
 				sl.outputs = 1
@@ -225,7 +234,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 			}
 			wanting += min(sl.outputs, 1)
 			if sl.outputs > 0 {
-				best, top = best && s.Want == WantNone, top && (s.Want == WantNone || s.Want == WantTop)
+				best, top = best && s.Want == WantNone, top && (s.Want == WantNone || s.tops())
 			}
 			m.slices = append(m.slices, sl)
 		}
@@ -263,15 +272,18 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 func (m *Model) take(seqs []Seq) {
 	b, at := &m.batch, 0
 	for _, sl := range m.slices {
-		s := &seqs[m.runs[sl.run].seq]
+		r := &m.runs[sl.run]
+		s := &seqs[r.seq]
 		switch {
 		case sl.outputs == 0:
-		case s.Want == WantTop:
-			s.Top = resize(s.Top, plan.TopLen)
-			if b.Top == nil {
-				plan.Top(s.Top, s.Logits)
-			} else {
-				copy(s.Top, b.Top[at*plan.TopLen:])
+		case s.tops():
+			for i := range sl.outputs {
+				to := s.Top[(r.rows+i)*plan.TopLen:][:plan.TopLen]
+				if b.Top == nil {
+					plan.Top(to, s.Logits[(r.rows+i)*m.Vocab:][:m.Vocab])
+				} else {
+					copy(to, b.Top[(at+i)*plan.TopLen:])
+				}
 			}
 		case s.Greedy == 0:
 		case b.Best != nil:

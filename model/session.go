@@ -135,10 +135,9 @@ func (s *Session) generate(ctx context.Context, prompt []int32, g Generation, em
 	decoder.SkipControl = true
 	s.speculate(prompt, g.Speculate)
 	defer s.settle()
-	var logits []float32 // s.seq has those of the prompt
 	s.want = WantFor(sampler)
 	for {
-		id, err := s.choose(ctx, sampler, logits)
+		id, err := s.choose(ctx, sampler)
 		if err != nil {
 			return err
 		}
@@ -172,7 +171,7 @@ func (s *Session) generate(ctx context.Context, prompt []int32, g Generation, em
 		case s.Len() == s.Cap():
 			s.stats.End = ContextFull
 		default:
-			if logits, err = s.after(ctx, id, g.MaxTokens-s.stats.Generated); err != nil {
+			if err := s.after(ctx, id, g.MaxTokens-s.stats.Generated); err != nil {
 				return err
 			}
 			continue
@@ -220,21 +219,27 @@ func (s *Session) compute(ctx context.Context, tokens []int32, want Want) error 
 	return s.m.Forward(ctx, s.seq[:])
 }
 
-// after computes the token that the text goes on with, and returns the logits of
-// what follows it, or nil if s.seq has what s.want says of them. So many tokens may
-// follow, or any number if it is below 0.
-func (s *Session) after(ctx context.Context, id int32, room int) ([]float32, error) {
+// after computes the token that the text goes on with. So many tokens may follow, or
+// any number if it is below 0.
+func (s *Session) after(ctx context.Context, id int32, room int) error {
 	if s.guess != nil {
 		return s.guessed(ctx, id, room)
 	}
 	s.next[0] = id
-	return nil, s.compute(ctx, s.next[:], s.want)
+	return s.compute(ctx, s.next[:], s.want)
 }
 
-// choose chooses a token by what after returned.
-func (s *Session) choose(ctx context.Context, sampler *sample.Sampler, logits []float32) (int32, error) {
-	if logits == nil {
-		return s.m.Sample(ctx, &s.seq[0], sampler)
+// choose chooses the token that follows the text's latest one.
+func (s *Session) choose(ctx context.Context, sampler *sample.Sampler) (int32, error) {
+	seq := s.latest()
+	if seq.Want != WantTop {
+		return s.m.Sample(ctx, &seq, sampler)
 	}
-	return sampler.Sample(logits)
+	if id, ok := sampler.SampleTop(seq.Top); ok {
+		return id, nil
+	}
+	s.settle() // the token is computed again
+	id, err := s.m.Sample(ctx, &seq, sampler)
+	s.seq[0].Logits = seq.Logits // its memory
+	return id, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"qgo/kernels/plan"
 	"qgo/model/draft"
 )
 
@@ -37,19 +38,22 @@ func (g *guesses) ahead() int {
 // NoSpeculation says why texts of this model are written without guesses; it is empty
 // if they are not.
 func (m *Model) NoSpeculation() string {
-	if m.OnGPU() {
-		return "on a GPU, what a token computes depends on how many are computed with it"
+	for _, s := range m.stages {
+		if s.SameRows() < 2 {
+			return "as this model is placed, what a token computes depends on how many are computed with it"
+		}
 	}
 	return ""
 }
 
-// sameRows is up to how many rows a pass gives each the bits that it has alone. It is
-// 1 where there is no such promise: on GPUs.
+// sameRows is up to how many rows of a pass have each the bits that it has alone, of as
+// many as there can be in one.
 func (m *Model) sameRows() int {
-	if m.NoSpeculation() != "" {
-		return 1
+	rows := 1 + draft.MaxTokens
+	for _, s := range m.stages {
+		rows = min(rows, s.SameRows())
 	}
-	return min(1+draft.MaxTokens, m.MaxRows())
+	return rows
 }
 
 // Write continues prompt with an answer that is given, as [Session.Generate] does with
@@ -73,7 +77,7 @@ func (s *Session) Write(ctx context.Context, prompt, answer []int32, speculate b
 	s.want = WantTop // as most ways of choosing a token do
 	start = time.Now()
 	for i, id := range answer[:len(answer)-1] { // the last token is not computed
-		if _, err := s.after(ctx, id, len(answer)-1-i); err != nil {
+		if err := s.after(ctx, id, len(answer)-1-i); err != nil {
 			return Stats{}, err
 		}
 	}
@@ -117,13 +121,13 @@ func (g *guesses) add(id int32) {
 }
 
 // guessed is after with speculation.
-func (s *Session) guessed(ctx context.Context, id int32, room int) ([]float32, error) {
+func (s *Session) guessed(ctx context.Context, id int32, room int) error {
 	g := s.guess
 	g.add(id)
 	if g.ahead() > 0 && g.tokens[g.row+1] == id {
 		g.row++
 		s.stats.Accepted++
-		return s.row(g.row), nil
+		return nil
 	}
 	s.settle()
 	most := min(g.most, s.Cap()-s.Len()-1)
@@ -132,15 +136,34 @@ func (s *Session) guessed(ctx context.Context, id int32, room int) ([]float32, e
 	}
 	g.tokens[0] = id
 	n := 1 + copy(g.tokens[1:], g.guess.Next[:g.policy.Length(g.guess, most)])
+	// A CPU would look through the logits of all rows, of which a sampler does through
+	// those that become text.
+	want := WantAll
+	if s.want == WantTop && s.m.OnGPU() {
+		want = WantTops
+	}
 	start := time.Now()
-	if err := s.compute(ctx, g.tokens[:n], WantAll); err != nil {
-		return nil, err
+	if err := s.compute(ctx, g.tokens[:n], want); err != nil {
+		return err
 	}
 	g.policy.Took(n, time.Since(start))
 	g.n, g.row = n, 0
 	s.stats.Drafted += n - 1
-	return s.row(0), nil
+	return nil
 }
 
-// row are the logits of a token of the latest pass.
-func (s *Session) row(i int) []float32 { return s.seq[0].Logits[i*s.m.Vocab:][:s.m.Vocab] }
+// latest is s.seq as if the text's latest token had been computed alone.
+func (s *Session) latest() Seq {
+	seq := s.seq[0]
+	if s.guess == nil || s.guess.n == 0 {
+		return seq
+	}
+	row := s.guess.row
+	seq.Tokens = seq.Tokens[row : row+1]
+	if seq.Want == WantTops {
+		seq.Want, seq.Top = WantTop, seq.Top[row*plan.TopLen:][:plan.TopLen]
+	} else {
+		seq.Want, seq.Logits = WantLast, seq.Logits[row*s.m.Vocab:][:s.m.Vocab]
+	}
+	return seq
+}

@@ -12,7 +12,7 @@ import (
 	"qgo/model/demo"
 )
 
-// TestRunOnGPU asks for guesses on a GPU, where there are none.
+// TestRunOnGPU asks for guesses on an old GPU, where there are none.
 func TestRunOnGPU(t *testing.T) {
 	c := emulator.New(t, emulator.Options{}) // by the test's own goroutine, which it may end
 	d, err := cuda.OpenContext(func() (driver.Context, error) { return c, nil })
@@ -32,7 +32,7 @@ func TestRunOnGPU(t *testing.T) {
 	var r Report
 	p := Plan{Reps: 1, Answer: 4}
 	err = p.Run(context.Background(), m, &r)
-	if err == nil || !strings.Contains(err.Error(), "no guesses to measure: on a GPU, what") || len(r.Kinds) > 0 {
+	if err == nil || !strings.Contains(err.Error(), "no guesses to measure: as this model is placed, what") || len(r.Kinds) > 0 {
 		t.Errorf("%v, %+v", err, r)
 	}
 }

@@ -91,7 +91,7 @@ takes the most likely token.`,
 	f.IntVarP(&g.MaxTokens, "max-tokens", "n", 0, "longest answer in tokens (0: what the context has room for)")
 	f.StringArrayVar(&g.Stop, "stop", nil, "end the answer at this text (may be repeated)")
 	s.add(f)
-	f.BoolVar(&g.Speculate, "speculate", true, "on the CPU, check several tokens at once where the text repeats itself (the answer is the same)")
+	f.BoolVar(&g.Speculate, "speculate", true, "check several tokens at once where the text repeats itself (the answer is the same)")
 	f.BoolVarP(&verbose, "verbose", "v", false, "print speeds and use of the context after each answer")
 	return cmd
 }

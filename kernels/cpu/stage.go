@@ -125,6 +125,9 @@ func (s *Stage) MaxRows() int { return s.maxRows }
 // Apart reports whether batches with Many are multiplied in bfloat16.
 func (s *Stage) Apart() bool { return s.bfloat }
 
+// SameRows is MaxRows: no kernel's sums depend on the number of rows.
+func (s *Stage) SameRows() int { return s.maxRows }
+
 // Close frees what the stage holds beside Go memory.
 func (s *Stage) Close() error {
 	s.pool.Drain()

@@ -139,6 +139,15 @@ func (s *Stage) MaxRows() int { return s.options.MaxRows }
 // Apart reports whether batches with Many are multiplied in float16.
 func (s *Stage) Apart() bool { return s.halves.x != 0 }
 
+// SameRows is 1 if the sums of several rows are in another order than those of one, as
+// they are without the kernels of batch.go.
+func (s *Stage) SameRows() int {
+	if s.slots == 0 {
+		return 1
+	}
+	return s.options.MaxRows
+}
+
 // load allocates buffers and copies weights.
 func (s *Stage) load() (err error) {
 	tensor := s.dev.hasTensor(s.options)

@@ -250,5 +250,8 @@ type Stage interface {
 	MaxRows() int
 	// Apart reports whether the stage computes batches with Many in another way.
 	Apart() bool
+	// SameRows is up to how many rows of a batch without Many have each the bits that
+	// it has in a batch of its own.
+	SameRows() int
 	Close() error
 }

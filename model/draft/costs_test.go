@@ -17,8 +17,8 @@ import (
 )
 
 // BenchmarkCosts reckons how many times as fast texts would be written on a machine
-// where each further row of a pass costs a given share of the first, and nothing
-// disturbs it: those of the package texts, and others that nothing was chosen by, the
+// where each further row of a pass costs a given share of the first, or all but nothing
+// behind the second, as on a fast GPU, and nothing disturbs it: those of the package texts, and others that nothing was chosen by, the
 // files of docs and cmd/qgo. Reported are the geometric mean over the texts of a kind,
 // the least, and the shares of guessed tokens and of all that were right.
 //
@@ -34,9 +34,9 @@ func BenchmarkCosts(b *testing.B) {
 	}
 	const longestAnswer = 400 // tokens
 	all := append(texts.Kinds(), otherTexts(b)...)
-	for _, more := range []float64{0.1, 0.2, 0.44} {
+	for _, machine := range []struct{ second, more float64 }{{0, 0.1}, {0, 0.2}, {0, 0.44}, {1.1, 0.03}} {
 		for _, kind := range []string{"edit", "quotes", "new code", "unrelated", "edits", "quoted sentences", "scattered quotes", "other code", "other articles"} {
-			b.Run(fmt.Sprintf("%v/%s", more, kind), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%v+%v/%s", machine.second, machine.more, kind), func(b *testing.B) {
 				logs, least, n := 0.0, math.Inf(1), 0
 				var guessed, right, tokens int
 				for _, k := range all {
@@ -45,7 +45,7 @@ func BenchmarkCosts(b *testing.B) {
 					}
 					answer := words.Encode(nil, k.Answer, false)
 					answer = answer[:min(len(answer), longestAnswer)]
-					times, g, r := reckon(words.Encode(nil, k.Prompt, false), answer, more)
+					times, g, r := reckon(words.Encode(nil, k.Prompt, false), answer, machine.second, machine.more)
 					logs, least, n = logs+math.Log(times), min(least, times), n+1
 					guessed, right, tokens = guessed+g, right+r, tokens+len(answer)
 				}
@@ -60,8 +60,9 @@ func BenchmarkCosts(b *testing.B) {
 	}
 }
 
-// reckon writes an answer as a session does, but for the model.
-func reckon(prompt, answer []int32, more float64) (times float64, guessed, right int) {
+// reckon writes an answer as a session does, but for the model. A second row costs so much
+// beside what each further one does.
+func reckon(prompt, answer []int32, second, more float64) (times float64, guessed, right int) {
 	const pass = 30 * time.Millisecond
 	lookup, policy := draft.NewLookup(len(prompt)+len(answer)), draft.NewPolicy()
 	for _, id := range prompt {
@@ -81,6 +82,9 @@ func reckon(prompt, answer []int32, more float64) (times float64, guessed, right
 		n := policy.Length(guess, len(answer)-2-i)
 		ahead = append(ahead[:0], guess.Next[:n]...)
 		took := 1 + more*float64(n)
+		if n > 0 {
+			took += second
+		}
 		policy.Took(1+n, time.Duration(took*float64(pass)))
 		cost, guessed = cost+took, guessed+n
 	}

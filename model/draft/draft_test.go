@@ -1,6 +1,7 @@
 package draft
 
 import (
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -193,5 +194,28 @@ func TestPolicySupport(t *testing.T) {
 	}
 	if alone := (Guess{Next: g.Next, Match: 4}); *p.share(alone, 0) != *NewPolicy().share(alone, 0) {
 		t.Errorf("the share of guesses that stand alone is %v", *p.share(alone, 0))
+	}
+}
+
+// TestPolicySteps wants long drafts or none where a second row costs as much as the first,
+// and the others hardly anything.
+func TestPolicySteps(t *testing.T) {
+	p := NewPolicy()
+	p.Took(1, 10*time.Millisecond)
+	for range 20 {
+		p.Took(2, 20*time.Millisecond)
+		p.Took(16, 26*time.Millisecond)
+	}
+	for rows, want := range map[int]float64{0: 1, 1: 2, 8: 2.3, 15: 2.6} {
+		if got := p.cost(rows); math.Abs(got-want) > 0.01 {
+			t.Errorf("a pass with %d further rows costs %v, want %v", rows, got, want)
+		}
+	}
+	if n := p.Length(long(1), MaxTokens); n != MaxTokens {
+		t.Errorf("a long match: a draft of %d", n)
+	}
+	short := long(1)
+	if short.Next = short.Next[:1]; p.Length(short, MaxTokens) != 0 {
+		t.Errorf("one token: a draft of %d", p.Length(short, MaxTokens))
 	}
 }

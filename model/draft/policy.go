@@ -16,7 +16,8 @@ const memory = 1.0 / 16
 type Policy struct {
 	right [support][classes]float64 // share of guesses that come true
 	one   float64                   // seconds of a pass of one row; 0 if unknown
-	more  float64                   // of each further row, as a share of that
+	more  float64                   // of each further row, as a share of that: a mean of all passes
+	rows  [1 + MaxTokens]float64    // by the number of further rows, of a pass with them; 0 if unknown
 }
 
 // Whether a guess is what followed everywhere: that tells more than how long the match
@@ -77,7 +78,7 @@ func (p *Policy) Length(g Guess, most int) (length int) {
 	for n := 1; n <= min(most, len(g.Next), MaxTokens); n++ {
 		chance *= *p.share(g, n-1)
 		tokens += chance
-		if faster := tokens / (1 + float64(n)*p.more); faster > best {
+		if faster := tokens / p.cost(n); faster > best {
 			best, length = faster, n
 		}
 	}
@@ -97,18 +98,44 @@ func (p *Policy) Came(g Guess, id int32) {
 	*share += (x - *share) * memory
 }
 
+// cost is what a pass with n further rows takes, as a share of one without. It need not be
+// in proportion: a GPU has a faster way for one row, and kernels take so many at a time. What
+// is unknown lies on straight lines between what is known.
+func (p *Policy) cost(n int) float64 {
+	below, above := n, n
+	for below > 0 && p.rows[below] == 0 {
+		below--
+	}
+	for above < len(p.rows) && p.rows[above] == 0 {
+		above++
+	}
+	from := max(1, p.rows[below])
+	switch {
+	case below == n:
+		return from
+	case above == len(p.rows):
+		return from + float64(n-below)*p.more
+	}
+	return from + (p.rows[above]-from)*float64(n-below)/float64(above-below)
+}
+
 // Took records how long a pass of that many rows took.
 func (p *Policy) Took(rows int, d time.Duration) {
-	t := d.Seconds()
+	t, n := d.Seconds(), rows-1
 	switch {
-	case t <= 0 || rows < 1 || rows > 1+MaxTokens:
+	case t <= 0 || n < 0 || n > MaxTokens:
 	case p.one == 0:
-		p.one = t / (1 + float64(rows-1)*p.more)
-	case rows == 1:
+		p.one = t / p.cost(n)
+	case n == 0:
 		p.one += (min(t, slowest*p.one) - p.one) * memory
 	default:
-		share := (t/p.one - 1) / float64(rows-1)
-		p.more += (min(max(share, 0), slowest) - p.more) * memory
+		share := min(max((t/p.one-1)/float64(n), 0), slowest)
+		p.more += (share - p.more) * memory
+		if before := &p.rows[n]; *before == 0 {
+			*before = 1 + share*float64(n)
+		} else {
+			*before += (1 + share*float64(n) - *before) * memory
+		}
 	}
 }
 
