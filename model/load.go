@@ -58,7 +58,7 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier, notify: o.Notify, kvs: map[*KV]struct{}{}}
+	m := &Model{Config: *c, File: f, pinned: !o.Unpinned, maxRows: set.maxRows, cpuRows: set.maxRows, maxCtx: set.context, kvType: set.kv, tier: set.tier, notify: o.Notify, kvs: map[*KV]struct{}{}}
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}

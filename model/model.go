@@ -23,7 +23,7 @@ type Options struct {
 	Threads  int    // workers, at most one for each logical CPU; 0 means one per physical core
 	Unpinned bool   // let the system move workers between cores
 	Context  int    // positions of the longest sequence; 0 means the model's own, at most 4096
-	MaxRows  int    // tokens of the largest batch in prefill; 0 means 512
+	MaxRows  int    // tokens of the largest batch in prefill; 0 means 512, or what keeps a GPU busy
 	KV       string // type of keys and values, one of KVTypes; "" means the first
 	Fast     bool   // prompts with floating-point weights are multiplied in bfloat16, where the CPU can
 	Exact    bool   // weights, activations, keys and values as float32
@@ -161,7 +161,8 @@ type Model struct {
 	pinned   bool
 	repack   bool
 	fast     bool // the tier is that of Options.Fast
-	maxRows  int
+	maxRows  int // of the stages that there are
+	cpuRows  int // of one on the CPU alone
 	maxCtx   int
 	kvType   quant.Type
 

@@ -58,6 +58,22 @@ func (g gpuPlan) fit(dev plan.Device, layers int) (fitting, asked int, err error
 	return 0, asked, errors.New("it has too little free memory for even one layer")
 }
 
+// widen lets batches be as large as keeps the device busy, if the user leaves their size open
+// and the whole model still fits.
+func (g *gpuPlan) widen(o Options) {
+	if o.MaxRows != 0 || g.options.Exact {
+		return
+	}
+	wide := *g
+	wide.options.MaxRows = min(o.Device.PromptRows(), g.options.MaxCtx)
+	if wide.options.MaxRows <= g.options.MaxRows {
+		return
+	}
+	if layers, _, err := wide.fit(o.Device, o.GPULayers); err == nil && layers == g.plan.Layers() {
+		*g = wide
+	}
+}
+
 // fitIn returns how many of the last layers take no more than room bytes of a
 // device, at most limit.
 func (g gpuPlan) fitIn(dev plan.Device, room int64, limit int) int {
@@ -97,6 +113,7 @@ func (m *Model) place(ctx context.Context, o Options) error {
 		return m.placeCPU(ctx, o.Progress)
 	}
 	whole := m.gpuPlan()
+	whole.widen(o)
 	fitting, asked, err := whole.fit(dev, o.GPULayers)
 	if err != nil {
 		m.warn("The GPU %v cannot be used: %v. Computing on the CPU.", dev, err)
@@ -128,7 +145,7 @@ func (m *Model) place(ctx context.Context, o Options) error {
 		m.warn("The GPU %v failed: %v. Computing on the CPU.", dev, err)
 		return m.placeWhole(ctx, o.Progress)
 	}
-	m.gpu, m.gpuLayers = dev, fitting
+	m.gpu, m.gpuLayers, m.maxRows = dev, fitting, whole.options.MaxRows
 	if err = context.Cause(ctx); err == nil && front.Layers() > 0 {
 		err = m.addCPU(ctx, front, loading)
 	}
@@ -142,7 +159,7 @@ func (m *Model) place(ctx context.Context, o Options) error {
 
 // memory is what a part of the plan takes, as it is to be loaded.
 func (m *Model) memory(p plan.Plan) Memory {
-	s := settings{threads: m.pool.Workers(), context: m.maxCtx, maxRows: m.maxRows, kv: m.kvType, tier: m.tier}
+	s := settings{threads: m.pool.Workers(), context: m.maxCtx, maxRows: m.cpuRows, kv: m.kvType, tier: m.tier}
 	return s.memory(m.File, p, Options{NoRepack: !m.repack})
 }
 
@@ -159,7 +176,7 @@ func (m *Model) placeWhole(ctx context.Context, report func(done, total int64)) 
 
 // placeCPU loads the whole plan on the CPU.
 func (m *Model) placeCPU(ctx context.Context, report func(done, total int64)) error {
-	m.gpu, m.gpuLayers, m.stages = nil, 0, nil
+	m.gpu, m.gpuLayers, m.stages, m.maxRows = nil, 0, nil, m.cpuRows
 	return m.addCPU(ctx, m.plan, m.newLoading(m.plan, plan.Plan{}, report))
 }
 
@@ -258,6 +275,7 @@ func Place(f *gguf.File, o Options) (Placement, error) {
 	g := gpuPlan{p, plan.Options{MaxRows: set.maxRows, MaxCtx: set.context, KV: set.kv, Exact: set.tier.Exact()}}
 	layers := 0
 	if o.Device != nil {
+		g.widen(o)
 		layers, _, err = g.fit(o.Device, o.GPULayers)
 	}
 	return g.placement(o.Device, layers), err

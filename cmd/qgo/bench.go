@@ -14,7 +14,6 @@ import (
 	"qgo/bench/roofline"
 	"qgo/gguf/show"
 	"qgo/kernels"
-	"qgo/model"
 )
 
 // benchFlags are those of bench.
@@ -70,7 +69,7 @@ Lists of numbers may have ranges as in llama-bench: 1,2,4 or 0-2048+512 or
 	f.StringVarP(&b.decodes, "decode", "n", "128", "tokens to generate (0: do not measure)")
 	f.StringVarP(&b.depths, "depth", "d", "0", "tokens in the KV cache before both")
 	f.StringVarP(&b.threads, "threads", "t", "0", "worker threads (0: one per physical core)")
-	f.StringVarP(&b.batches, "batch", "b", "0", "tokens of a batch in prefill (0: 512)")
+	f.StringVarP(&b.batches, "batch", "b", "0", "tokens of a batch in prefill (0: 512, or what keeps the GPU busy)")
 	f.StringVar(&b.power, "power-modes", "", "power modes to measure in, one after the other: as-is, governor=NAME, maxfreq=GHZ, rapl=WATTS, nvpmodel=ID, or several joined by +")
 	f.StringVar(&b.scenario, "scenario", "", "requests with their text instead: chat, rag-style and so on, or all")
 	f.IntVarP(&b.plan.Reps, "reps", "r", 0, "repetitions (default 5; of scenarios 1)")
@@ -145,7 +144,7 @@ func (b *benchFlags) check(cmd *cobra.Command) error {
 		}
 		lists[l.flag] = ints
 	}
-	p.Threads, p.Batches = once(lists["threads"], kernels.Cores()), once(lists["batch"], model.DefaultMaxRows)
+	p.Threads, p.Batches = once(lists["threads"], kernels.Cores()), once(lists["batch"], 0)
 	if n, cpus := slices.Max(p.Threads), kernels.CPUs(); n > cpus {
 		return usagef(cmd, "--threads is %d, and qgo may use %s: choose 0 to %d", n, english.Plural(cpus, "CPU", ""), cpus)
 	}

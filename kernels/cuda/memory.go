@@ -65,7 +65,7 @@ const (
 // part, which are 0 where nothing is multiplied in float16, of float32 the others.
 type sizes struct{ hidden, qkv, attn, ffn, parts, logits, rope, halves, gated, part int64 }
 
-func sizesOf(p plan.Plan, o plan.Options, halves bool) (s sizes) {
+func (d *Device) sizesOf(p plan.Plan, o plan.Options) (s sizes) {
 	rows := int64(o.MaxRows)
 	s.hidden = rows * int64(p.Width)
 	s.qkv = rows * int64(p.QDim()+2*p.KVDim())
@@ -76,10 +76,10 @@ func sizesOf(p plan.Plan, o plan.Options, halves bool) (s sizes) {
 		s.logits = int64(min(headRows, o.MaxRows)) * int64(p.Vocab)
 	}
 	s.rope = int64(o.MaxCtx) * int64(p.HeadDim)
-	if halves {
+	if d.hasTensor(o) {
 		s.halves = rows * int64(max(p.Width, p.QDim()))
 		s.gated = rows * int64(p.FFN)
-		s.part = partOf(p)
+		s.part = d.partOf(p)
 	}
 	return s
 }
@@ -119,10 +119,9 @@ func (d *Device) stageBytes(p plan.Plan, o plan.Options) int64 {
 			n += matrix(w)
 		}
 	}
-	halves := d.hasTensor(o)
-	s := sizesOf(p, o, halves)
+	s := d.sizesOf(p, o)
 	floats := 2*s.hidden + s.qkv + s.attn + 2*s.ffn + s.parts*int64(p.HeadDim+2) + s.logits + s.rope
-	if halves {
+	if s.halves > 0 {
 		n += 2*(s.halves+s.gated+s.part) + 4*int64(o.MaxRows)
 	}
 	if d.hasToken(p) {

@@ -51,12 +51,48 @@ type tile struct {
 	name           string
 	rows, outputs  int // of x, and of each
 	threads, bytes int // of a block, and of the shared memory that its launch gives it
+	// What a multiprocessor takes for a group of columns of one tile, of two, and of as many as
+	// it has room for at a time, and for how many groups' time it takes besides: microseconds
+	// of an H200, to which its times for shapes of 0.5B to 3B were fitted.
+	times   []float64
+	besides float64
 }
 
-var (
-	largeTile = tile{"large", 64, 128, 128, 60 << 10}
-	smallTile = tile{"small", 64, 64, 512, 96 << 10}
-)
+// tiles are all of them. The larger ones read less, and a product of few outputs has enough
+// of the smaller ones for all multiprocessors.
+var tiles = []tile{
+	{"128x128", 128, 128, 128, 64 << 10, []float64{0.48, 0.58}, 15},
+	{"64x128", 64, 128, 128, 72 << 10, []float64{0.24, 0.39, 0.49}, 11},
+	{"64x64by2", 64, 64, 256, 96 << 10, []float64{0.15, 0.22}, 14},
+	{"64x64by4", 64, 64, 512, 96 << 10, []float64{0.13, 0.25}, 26},
+}
+
+// blocks is the number of tiles of a product.
+func (t *tile) blocks(n, rows int) int { return ceil(n, t.rows) * ceil(rows, t.outputs) }
+
+// time is about what a product takes. Blocks of a GPU that has less memory than an H200 have
+// less of each other's company.
+func (t *tile) time(n, rows, cols int, gpu plan.DeviceInfo) float64 {
+	const system = 1 << 10 // bytes of its memory that each block takes beside its own
+	together := min(len(t.times), max(1, (gpu.BlockMemory+system)/(t.bytes+system)))
+	each := ceil(t.blocks(n, rows), gpu.SMs)
+	time := float64(each/together) * t.times[together-1]
+	if last := each % together; last > 0 {
+		time += t.times[last-1]
+	}
+	return time * (float64(cols)/groupLen + t.besides)
+}
+
+// tileOf returns the tile that a product takes the least time with.
+func tileOf(n, rows, cols int, gpu plan.DeviceInfo) *tile {
+	best := &tiles[0]
+	for i := range tiles[1:] {
+		if t := &tiles[1+i]; t.time(n, rows, cols, gpu) < best.time(n, rows, cols, gpu) {
+			best = t
+		}
+	}
+	return best
+}
 
 // tensorModule is the module of these kernels, but for attention's, and of one that
 // measures such units; tensorCapability is that from which on GPUs have them.
@@ -65,10 +101,32 @@ const (
 	tensorCapability = 80
 )
 
-var tensorKernels = []string{tensorKernel, "rmsnorm_halves", "tensor_large", "tensor_small", "gated_large", "gated_small"}
+// tensorKernels are those of the module, of which some are for each kind of tile.
+func tensorKernels() []string {
+	all := []string{tensorKernel, "rmsnorm_halves"}
+	for i := range tiles {
+		all = append(all, "tensor_"+tiles[i].name, "gated_"+tiles[i].name)
+	}
+	return all
+}
 
-// partBytes is about the size of the part of the weights that is expanded at a time.
-const partBytes = 24 << 20
+// PromptRows is a number that lets the multiprocessors have several of the larger tiles each, of
+// the products of models of 0.5B and more.
+func (d *Device) PromptRows() int {
+	const rows, multiprocessors, most = 512, 32, 2048
+	if capability(d.info) < tensorCapability {
+		return rows
+	}
+	return min(max(1, d.info.SMs/multiprocessors)*rows, most)
+}
+
+// partBytes is about the size of the part of the weights that is expanded at a time: a share of
+// the GPU's memory. Few large parts keep its multiprocessors busier than many small ones, which
+// outweighs that a cache holds the small ones.
+func (d *Device) partBytes() int {
+	const least, most, share = 24 << 20, 96 << 20, 256
+	return int(min(max(least, d.info.Memory/share), most))
+}
 
 // hasTensor reports whether a stage with these options multiplies in float16.
 func (d *Device) hasTensor(o plan.Options) bool {
@@ -76,12 +134,12 @@ func (d *Device) hasTensor(o plan.Options) bool {
 }
 
 // partOf is the number of float16 numbers of the largest part.
-func partOf(p plan.Plan) int64 {
-	largest := 0
+func (d *Device) partOf(p plan.Plan) int64 {
+	largest, part := 0, d.partBytes()/2
 	for i := range p.Blocks {
 		for _, all := range togetherIn(&p.Blocks[i]) {
 			cols := all[0].W.Cols
-			largest = max(largest, min(rowsOf(all)*cols, max(partBytes/2, 2*spread*cols)))
+			largest = max(largest, min(rowsOf(all)*cols, max(part, 2*spread*cols)))
 		}
 	}
 	return int64(largest)
@@ -92,10 +150,10 @@ func (d *Device) needTensor() error {
 	if d.functions[tensorKernel] != nil {
 		return nil
 	}
-	if err := d.loadModuleFor(tensorCapability, tensorModule, tensorKernels); err != nil {
+	if err := d.loadModuleFor(tensorCapability, tensorModule, tensorKernels()); err != nil {
 		return err
 	}
-	for _, t := range []tile{largeTile, smallTile} {
+	for _, t := range tiles {
 		for _, kernel := range []string{"tensor_", "gated_"} {
 			if err := d.functions[kernel+t.name].Share(t.bytes); err != nil {
 				return err
@@ -228,14 +286,9 @@ func (p *pass) multiplyGated(all joined) {
 	}
 }
 
-// tensorGemm multiplies with float16 numbers. It chooses the larger tiles, which
-// read less, where they keep all multiprocessors busy.
+// tensorGemm multiplies with float16 numbers.
 func (p *pass) tensorGemm(kernel string, args tensorMatmulArgs, rows, cols int) {
 	args.n, args.rows, args.cols = int32(p.rows), int32(rows), int32(cols)
-	blocks := func(t tile) int { return ceil(p.rows, t.rows) * ceil(rows, t.outputs) }
-	t := largeTile
-	if blocks(t) < p.dev.info.SMs {
-		t = smallTile
-	}
-	call(p, kernel+t.name, blocks(t), t.threads, args)
+	t := tileOf(p.rows, rows, cols, p.dev.info)
+	call(p, kernel+t.name, t.blocks(p.rows, rows), t.threads, args)
 }

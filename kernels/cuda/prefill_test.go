@@ -101,12 +101,12 @@ func interleaved(i, cols int) int {
 	return first*groupLen + (i%groupLen/piece*n+g-first)*piece + i%piece
 }
 
-// TestTensorMatmul multiplies float16 numbers with both kinds of tiles, and compares with
+// TestTensorMatmul multiplies float16 numbers with all kinds of tiles, and compares with
 // products in float64.
 func TestTensorMatmul(t *testing.T) {
 	dev := tensorGPU(t, 2)
-	for _, c := range []struct{ n, rows, cols int }{{1, 1, 32}, {33, 71, 64}, {64, 64, 256}, {130, 129, 96}, {129, 255, 512}} {
-		for _, tile := range []tile{smallTile, largeTile} {
+	for _, c := range []struct{ n, rows, cols int }{{1, 1, 32}, {33, 71, 64}, {64, 64, 256}, {130, 129, 96}, {129, 255, 352}} {
+		for _, tile := range tiles {
 			t.Run(fmt.Sprintf("%s/%dx%dx%d", tile.name, c.n, c.rows, c.cols), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(c.n), uint64(c.rows)))
 				s := tensorStage(t, dev, c.n, sizes{halves: int64(c.n * c.cols), gated: 1, part: int64(c.rows * c.cols)})
@@ -137,7 +137,7 @@ func TestTensorMatmul(t *testing.T) {
 						p.copyIn(args.x, x)
 						p.copyIn(args.w, w)
 						p.copyIn(args.scales, bytesOf(scales))
-						call(p, "tensor_"+tile.name, ceil(c.n, tile.rows)*ceil(c.rows, tile.outputs), tile.threads, args)
+						call(p, "tensor_"+tile.name, tile.blocks(c.n, c.rows), tile.threads, args)
 						if p.err == nil {
 							p.err = dev.ctx.CopyOut(bytesOf(got), args.y)
 						}
@@ -172,6 +172,133 @@ func TestTensorMatmul(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestGated multiplies with gates and ups with all kinds of tiles, those that are one matrix in
+// turns of eight rows and those that are two, and compares with SwiGLU in float64.
+func TestGated(t *testing.T) {
+	dev := tensorGPU(t, 2)
+	const n, ffn, cols = 35, 96, 96
+	rng := rand.New(rand.NewPCG(3, 4))
+	x, w, ups := toHalves(randoms(rng, n*cols)), toHalves(randoms(rng, ffn*cols)), toHalves(randoms(rng, ffn*cols))
+	bias, upBias := randoms(rng, ffn), randoms(rng, ffn)
+	var turns []byte // eight rows of each
+	for r := 0; r < ffn; r += spread {
+		turns = append(append(turns, w[2*r*cols:2*(r+spread)*cols]...), ups[2*r*cols:2*(r+spread)*cols]...)
+	}
+	xs, gates, upper := fromHalves(x), fromHalves(w), fromHalves(ups)
+	for _, tile := range tiles {
+		for _, apart := range []bool{false, true} {
+			s := tensorStage(t, dev, n, sizes{halves: n * cols, gated: n * ffn, part: 2 * ffn * cols})
+			got := make([]byte, 2*n*ffn)
+			err := dev.do(func() (err error) {
+				args := tensorMatmulArgs{x: s.halves.x, w: s.halves.part, y: s.halves.gated, scale: 1, n: n, rows: 2 * ffn, cols: cols, yStride: ffn}
+				if args.bias, err = upload(&s.memory, bias); err != nil {
+					return err
+				}
+				if args.ups, err = upload(&s.memory, upBias); err != nil {
+					return err
+				}
+				p := &pass{Stage: s}
+				p.copyIn(args.x, x)
+				if apart {
+					args.wUps = args.w + 2*ffn*cols
+					p.copyIn(args.w, w)
+					p.copyIn(args.wUps, ups)
+				} else {
+					p.copyIn(args.w, turns)
+				}
+				call(p, "gated_"+tile.name, tile.blocks(n, 2*ffn), tile.threads, args)
+				p.copyOut(got, s.halves.gated)
+				return p.err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				values := fromHalves(got[2*i*ffn:][:2*ffn])
+				for r := range ffn {
+					gate, up := float64(bias[r]), float64(upBias[r])
+					for k := range cols {
+						gate += float64(xs[i*cols+k]) * float64(gates[r*cols+k])
+						up += float64(xs[i*cols+k]) * float64(upper[r*cols+k])
+					}
+					want := gate / (1 + math.Exp(-gate)) * up * gated
+					if v := float64(values[interleaved(r, ffn)]); !(math.Abs(v-want) <= 1e-3*math.Abs(want)+1e-5) {
+						t.Fatalf("%s, two matrices %v: value %d of row %d is %g, want %g", tile.name, apart, r, i, v, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestTileOf wants the tiles that were the fastest of an H200, and of a GPU with less memory for
+// its blocks.
+func TestTileOf(t *testing.T) {
+	h200, small := plan.DeviceInfo{SMs: 132, BlockMemory: 227 << 10}, plan.DeviceInfo{SMs: 28, BlockMemory: 99 << 10}
+	for _, c := range []struct {
+		n, rows, cols int
+		gpu           plan.DeviceInfo
+		want          string
+	}{
+		{512, 9728, 896, h200, "64x128"},
+		{512, 896, 4864, h200, "64x64by4"},
+		{2048, 896, 4864, h200, "64x128"},
+		{512, 8192, 1536, h200, "128x128"},
+		{512, 2048, 2048, h200, "64x64by2"},
+		{2048, 2048, 2048, h200, "128x128"},
+		{2048, 2048, 11008, h200, "128x128"},
+		{512, 8192, 1536, small, "64x128"},
+	} {
+		if got := tileOf(c.n, c.rows, c.cols, c.gpu); got.name != c.want {
+			t.Errorf("%d rows of %d by %d on %d multiprocessors: tiles of %s, want %s", c.n, c.cols, c.rows, c.gpu.SMs, got.name, c.want)
+		}
+	}
+}
+
+// BenchmarkTensorMatmul multiplies with each kind of tile, shapes of 0.5B, 1.5B and 3B.
+func BenchmarkTensorMatmul(b *testing.B) {
+	if *realGPU < 0 {
+		b.Skip("needs a GPU: -gpu 0")
+	}
+	dev := tensorGPU(b, 0)
+	for _, shape := range []struct{ rows, cols int }{{9728, 896}, {896, 4864}, {8192, 1536}, {1536, 8960}, {6144, 2048}, {2048, 2048}, {2048, 11008}} {
+		for _, n := range []int{512, 2048} {
+			s := tensorStage(b, dev, n, sizes{halves: int64(n * shape.cols), gated: 1, part: int64(shape.rows * shape.cols)})
+			args := tensorMatmulArgs{
+				x: s.halves.x, w: s.halves.part,
+				scale: 1, n: int32(n), rows: int32(shape.rows), cols: int32(shape.cols), yStride: int32(shape.rows),
+			}
+			err := dev.do(func() (err error) {
+				args.y, err = s.memory.alloc(int64(4 * n * shape.rows))
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, tile := range tiles {
+				b.Run(fmt.Sprintf("%dx%d/n=%d/%s", shape.rows, shape.cols, n, tile.name), func(b *testing.B) {
+					const together = 32
+					for b.Loop() {
+						err := dev.do(func() error {
+							p := &pass{Stage: s}
+							for range together {
+								call(p, "tensor_"+tile.name, tile.blocks(n, shape.rows), tile.threads, args)
+							}
+							p.sync()
+							return p.err
+						})
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+					operations := 2 * float64(n) * float64(shape.rows) * float64(shape.cols) * together
+					b.ReportMetric(operations*float64(b.N)/b.Elapsed().Seconds()/1e12, "TFLOP/s")
+				})
+			}
 		}
 	}
 }

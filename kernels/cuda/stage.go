@@ -150,8 +150,7 @@ func (s *Stage) SameRows() int {
 
 // load allocates buffers and copies weights.
 func (s *Stage) load() (err error) {
-	tensor := s.dev.hasTensor(s.options)
-	z := sizesOf(s.Plan, s.options, tensor)
+	z := s.dev.sizesOf(s.Plan, s.options)
 	for _, b := range []struct {
 		p *driver.Ptr
 		n int64
@@ -163,7 +162,7 @@ func (s *Stage) load() (err error) {
 			return err
 		}
 	}
-	if tensor {
+	if z.halves > 0 {
 		if err := s.allocHalves(z); err != nil {
 			return err
 		}

@@ -23,6 +23,9 @@ type Device interface {
 	// Bytes is the memory on the device that Load takes, and beside it that of
 	// the keys and values of one sequence of the longest length.
 	Bytes(p Plan, o Options) int64
+	// PromptRows is how many rows of a prompt keep the device busy: more in a batch make it
+	// hardly faster.
+	PromptRows() int
 	// Load loads a plan. If it fails, it leaves nothing on the device.
 	Load(p Plan, o Options) (Stage, error)
 	// Failed reports whether an error of a stage says that the device is of no

@@ -109,6 +109,10 @@ typedef u64 Shared;
 static inline Shared sharedAddress(const void *p) { return (Shared)p; }
 static inline void storeShared(Shared to, uint4v v) { *(uint4v *)to = v; }
 static inline void copyAsync(Shared to, const void *global) { __builtin_memcpy((void *)to, global, 16); }
+static inline void copyOrZero(Shared to, const void *global, bool there) {
+	if (there) copyAsync(to, global);
+	else storeShared(to, 0);
+}
 static inline void endGroup() {}
 template <int N> static inline void waitGroups() {}
 

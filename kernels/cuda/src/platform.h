@@ -174,6 +174,10 @@ DEVICE void storeShared(Shared to, uint4v v) {
 DEVICE void copyAsync(Shared to, const void *global) {
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 }
+// copyOrZero writes zeros where there is nothing to copy.
+DEVICE void copyOrZero(Shared to, const void *global, bool there) {
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(there ? 16 : 0) : "memory");
+}
 DEVICE void endGroup() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N> DEVICE void waitGroups() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 #else

@@ -61,34 +61,34 @@ struct TensorArgs {
 	int add;             // to y, or for gatedTensor the first of its columns
 };
 
-constexpr int kStageCols = 32; // of both matrices that a stage of shared memory has
-constexpr int kQuads = kStageCols * 2 / 16; // pieces of 16 bytes of a row of it
-
-// quadOf returns where piece i of a row is. Eight rows' pieces of one number are in
-// different banks of shared memory.
-DEVICE int quadOf(int row, int i) { return row * kQuads + (i ^ (row >> 1 & 3)); }
-
 // A block's part of a product: TileX x TileW outputs, of which a warp computes WarpX x
-// WarpW. Columns go through shared memory, some Stages on the way. The warps are in
-// Groups that take turns with columns, and whose sums are added up in the end: what waits
-// for shared memory or for a product leaves the units to others.
-template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int Stages> struct Tile {
+// WarpW. Columns go through shared memory, StageCols at a time, some Stages on the way. The
+// warps are in Groups that take turns with columns, and whose sums are added up in the end:
+// what waits for shared memory or for a product leaves the units to others.
+template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int StageCols, int Stages> struct Tile {
+	static constexpr int kQuads = StageCols * 2 / 16; // pieces of 16 bytes of a stage's row
 	static constexpr int kAcross = TileW / WarpW, kCount = TileX / WarpX * kAcross * kWarp; // threads of a group
 	static constexpr int kThreads = kCount * Groups, kRows = TileX + TileW;
-	static constexpr int kBytes = Groups * Stages * kRows * kStageCols * 2;
+	static constexpr int kBytes = Groups * Stages * kRows * StageCols * 2;
 	static constexpr int kPartsX = WarpX / 16, kPartsW = WarpW / 8;
 	static_assert(kBytes >= (Groups - 1) * TileX * TileW * 4, "sums fit where columns were");
+	static_assert(kQuads == 4 || kQuads == 8, "see quadOf");
+	static_assert(kCount % kQuads == 0, "a thread copies the same piece of all its rows");
 
 	int row0, i0; // of the block
 	int x0, w0;   // and of the warp in it
 	float sums[kPartsX][kPartsW][4];
+
+	// quadOf returns where piece i of a row is. Eight rows' pieces of one number are in
+	// different banks of shared memory.
+	static DEVICE_METHOD int quadOf(int row, int i) { return row * kQuads + (i ^ (kQuads == 8 ? row & 7 : row >> 1 & 3)); }
 
 	// compute returns whether this thread has results.
 	DEVICE_METHOD bool compute(const TensorArgs &a) {
 		constexpr int copies = kRows * kQuads / kCount;
 		int group = Groups == 1 ? 0 : warp() / (kCount / kWarp), thread_ = thread() % kCount, warp_ = thread_ / kWarp;
 		uint4v *memory = blockMemory();
-		constexpr int stageBytes = kRows * kStageCols * 2, partBytes = 16 * kStageCols * 2; // of 16 rows
+		constexpr int stageBytes = kRows * StageCols * 2, partBytes = 16 * StageCols * 2; // of 16 rows
 		Shared stages = sharedAddress(memory) + group * Stages * stageBytes;
 		int tilesX = (a.n + TileX - 1) / TileX;
 		row0 = block() / tilesX * TileW, i0 = block() % tilesX * TileX;
@@ -96,23 +96,26 @@ template <int TileX, int TileW, int WarpX, int WarpW, int Groups, int Stages> st
 		// Past the end rows are read again, for nothing.
 		const u16 *from[copies];
 		Shared to[copies];
+		int column = group * StageCols + thread_ % kQuads * 8; // of what the thread copies first
 #pragma unroll
 		for (int j = 0; j < copies; j++) {
-			int t = thread_ + j * kCount, row = t / kQuads, quad = t % kQuads;
+			int row = (thread_ + j * kCount) / kQuads;
 			const u16 *factor = a.x;
 			int r = minimum(i0 + row, a.n - 1);
 			if (row >= TileX) {
 				factor = a.w, r = minimum(row0 + row - TileX, a.rows - 1);
 				if (a.wUps) factor = r & 8 ? a.wUps : a.w, r = r / 16 * 8 + r % 8;
 			}
-			from[j] = factor + (u64)r * a.cols + group * kStageCols + quad * 8;
-			to[j] = stages + quadOf(row, quad) * 16;
+			from[j] = factor + (u64)r * a.cols + column;
+			to[j] = stages + quadOf(row, thread_ % kQuads) * 16;
 		}
-		int steps = (a.cols / kStageCols - group + Groups - 1) / Groups;
+		int steps = ((a.cols + StageCols - 1) / StageCols - group + Groups - 1) / Groups;
 		auto copy = [&](int step, int stage) {
 			if (step < steps) {
+				int on = step * (Groups * StageCols);
+				bool there = column + on < a.cols; // else it is past the rows' end
 #pragma unroll
-				for (int j = 0; j < copies; j++) copyAsync(to[j] + stage * stageBytes, from[j] + step * (Groups * kStageCols));
+				for (int j = 0; j < copies; j++) copyOrZero(to[j] + stage * stageBytes, from[j] + on, there);
 			}
 			endGroup();
 		};
@@ -240,14 +243,19 @@ template <class T> DEVICE void gatedTensor(const TensorArgs &a) {
 	});
 }
 
-// For many outputs, and for so few that there are not enough of the larger tiles.
-using LargeTile = Tile<64, 128, 64, 32, 1, 5>;
-using SmallTile = Tile<64, 64, 32, 32, 4, 3>;
+// What prefill.go chooses from, by how many outputs there are.
+using Tile128x128 = Tile<128, 128, 64, 64, 1, 32, 4>;
+using Tile64x128 = Tile<64, 128, 64, 32, 1, 64, 3>;
+using Tile64x64by2 = Tile<64, 64, 32, 32, 2, 64, 3>;
+using Tile64x64by4 = Tile<64, 64, 32, 32, 4, 32, 3>;
 
-KERNEL(tensor_large, TensorArgs, LargeTile::kThreads) { gemmTensor<LargeTile>(a); }
-KERNEL(tensor_small, TensorArgs, SmallTile::kThreads) { gemmTensor<SmallTile>(a); }
-KERNEL(gated_large, TensorArgs, LargeTile::kThreads) { gatedTensor<LargeTile>(a); }
-KERNEL(gated_small, TensorArgs, SmallTile::kThreads) { gatedTensor<SmallTile>(a); }
+#define TENSOR_KERNELS(tile) \
+	KERNEL(tensor_##tile, TensorArgs, Tile##tile::kThreads) { gemmTensor<Tile##tile>(a); } \
+	KERNEL(gated_##tile, TensorArgs, Tile##tile::kThreads) { gatedTensor<Tile##tile>(a); }
+TENSOR_KERNELS(128x128)
+TENSOR_KERNELS(64x128)
+TENSOR_KERNELS(64x64by2)
+TENSOR_KERNELS(64x64by4)
 
 constexpr int kTensorThreads = 256;
 constexpr int kTiles = 8; // independent ones: a product must wait for the one before it in its tile
