@@ -161,8 +161,8 @@ type Model struct {
 	pinned   bool
 	repack   bool
 	fast     bool // the tier is that of Options.Fast
-	maxRows  int // of the stages that there are
-	cpuRows  int // of one on the CPU alone
+	maxRows  int  // of the stages that there are
+	cpuRows  int  // of one on the CPU alone
 	maxCtx   int
 	kvType   quant.Type
 
