@@ -52,6 +52,30 @@ func TestWantTop(t *testing.T) {
 	})
 }
 
+// TestWantTops compares the largest logits of every token with those of all, in one batch and in
+// several.
+func TestWantTops(t *testing.T) {
+	onEach(t, func(t *testing.T, m *Model) {
+		m.maxRows = 5
+		ids := text(t, 9)
+		all := logits(t, m, ids, WantAll)
+		want := make([]plan.Logit, len(ids)*plan.TopLen)
+		for i := range ids {
+			plan.Top(want[i*plan.TopLen:][:plan.TopLen], all[i*m.Vocab:][:m.Vocab])
+		}
+		seqs := []Seq{{KV: newKV(t, m, 64), Tokens: ids, Want: WantTops}, {KV: newKV(t, m, 64), Tokens: ids[:3], Want: WantLast}}
+		for n := 1; n <= len(seqs); n++ { // alone, and beside a sequence that wants logits
+			if err := m.Forward(context.Background(), seqs[:n]); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(seqs[0].Top, want) {
+				t.Errorf("of %d sequences: the largest logits are other ones", n)
+			}
+			seqs[0].KV.Truncate(0)
+		}
+	})
+}
+
 // TestSampledText compares texts with what a sampler chooses of all logits, where the largest
 // are enough, where strong penalties make them too few at times, and where all are wanted.
 func TestSampledText(t *testing.T) {

@@ -52,8 +52,8 @@ type tile struct {
 	rows, outputs  int // of x, and of each
 	threads, bytes int // of a block, and of the shared memory that its launch gives it
 	// What a multiprocessor takes for a group of columns of one tile, of two, and of as many as
-	// it has room for at a time, and for how many groups' time it takes besides: microseconds
-	// of an H200, to which its times for shapes of 0.5B to 3B were fitted.
+	// it has room for at a time, in microseconds; and what it takes besides, in groups: fitted
+	// to times of an H200 with shapes of 0.5B to 3B.
 	times   []float64
 	besides float64
 }
@@ -70,8 +70,8 @@ var tiles = []tile{
 // blocks is the number of tiles of a product.
 func (t *tile) blocks(n, rows int) int { return ceil(n, t.rows) * ceil(rows, t.outputs) }
 
-// time is about what a product takes. Blocks of a GPU that has less memory than an H200 have
-// less of each other's company.
+// time is about what a product takes. Where a multiprocessor has less shared memory than an
+// H200's, fewer blocks run on it at a time.
 func (t *tile) time(n, rows, cols int, gpu plan.DeviceInfo) float64 {
 	const system = 1 << 10 // bytes of its memory that each block takes beside its own
 	together := min(len(t.times), max(1, (gpu.BlockMemory+system)/(t.bytes+system)))

@@ -18,9 +18,10 @@ import (
 
 // BenchmarkCosts reckons how many times as fast texts would be written on a machine
 // where each further row of a pass costs a given share of the first, or all but nothing
-// behind the second, as on a fast GPU, and nothing disturbs it: those of the package texts, and others that nothing was chosen by, the
-// files of docs and cmd/qgo. Reported are the geometric mean over the texts of a kind,
-// the least, and the shares of guessed tokens and of all that were right.
+// behind the second, as on a fast GPU, and nothing disturbs it: those of the package
+// texts, and others that nothing was chosen by, the files of docs and cmd/qgo. Reported
+// are the geometric mean over the texts of a kind, the least, and the shares of guessed
+// tokens and of all that were right.
 //
 //	go test ./model/draft -run '^$' -bench Costs -benchtime 1x
 func BenchmarkCosts(b *testing.B) {

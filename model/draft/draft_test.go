@@ -202,12 +202,12 @@ func TestPolicySupport(t *testing.T) {
 func TestPolicySteps(t *testing.T) {
 	p := NewPolicy()
 	p.Took(1, 10*time.Millisecond)
-	for range 20 {
+	for range 60 {
 		p.Took(2, 20*time.Millisecond)
 		p.Took(16, 26*time.Millisecond)
 	}
 	for rows, want := range map[int]float64{0: 1, 1: 2, 8: 2.3, 15: 2.6} {
-		if got := p.cost(rows); math.Abs(got-want) > 0.01 {
+		if got := p.cost(rows); math.Abs(got-want) > 0.05 {
 			t.Errorf("a pass with %d further rows costs %v, want %v", rows, got, want)
 		}
 	}

@@ -17,7 +17,13 @@ type Policy struct {
 	right [support][classes]float64 // share of guesses that come true
 	one   float64                   // seconds of a pass of one row; 0 if unknown
 	more  float64                   // of each further row, as a share of that: a mean of all passes
-	rows  [1 + MaxTokens]float64    // by the number of further rows, of a pass with them; 0 if unknown
+	rows  [1 + MaxTokens]rowCost    // by the number of further rows
+}
+
+// rowCost is what passes with some number of further rows take, as a share of one without.
+type rowCost struct {
+	mean float64 // of what was expected, and of those
+	n    int     // of them
 }
 
 // Whether a guess is what followed everywhere: that tells more than how long the match
@@ -103,20 +109,23 @@ func (p *Policy) Came(g Guess, id int32) {
 // is unknown lies on straight lines between what is known.
 func (p *Policy) cost(n int) float64 {
 	below, above := n, n
-	for below > 0 && p.rows[below] == 0 {
+	for below > 0 && p.rows[below].n == 0 {
 		below--
 	}
-	for above < len(p.rows) && p.rows[above] == 0 {
+	for above < len(p.rows) && p.rows[above].n == 0 {
 		above++
 	}
-	from := max(1, p.rows[below])
+	from := 1.0
+	if below > 0 {
+		from = p.rows[below].mean
+	}
 	switch {
 	case below == n:
 		return from
 	case above == len(p.rows):
 		return from + float64(n-below)*p.more
 	}
-	return from + (p.rows[above]-from)*float64(n-below)/float64(above-below)
+	return from + (p.rows[above].mean-from)*float64(n-below)/float64(above-below)
 }
 
 // Took records how long a pass of that many rows took.
@@ -129,13 +138,11 @@ func (p *Policy) Took(rows int, d time.Duration) {
 	case n == 0:
 		p.one += (min(t, slowest*p.one) - p.one) * memory
 	default:
-		share := min(max((t/p.one-1)/float64(n), 0), slowest)
-		p.more += (share - p.more) * memory
-		if before := &p.rows[n]; *before == 0 {
-			*before = 1 + share*float64(n)
-		} else {
-			*before += (1 + share*float64(n) - *before) * memory
-		}
+		cost, expected := max(t/p.one, 1), p.cost(n)
+		p.more += (min((cost-1)/float64(n), slowest) - p.more) * memory
+		r := &p.rows[n]
+		r.n++
+		r.mean = expected + (min(cost, slowest*expected)-expected)*max(memory, 1/float64(1+r.n))
 	}
 }
 
