@@ -148,7 +148,8 @@ func TestSpeculation(t *testing.T) {
 			accepted, drafted = accepted+got.stats.Accepted, drafted+got.stats.Drafted
 		}
 	}
-	if accepted < 30 {
+	// How many are guessed depends on what passes cost here.
+	if drafted == 0 || 2*accepted < drafted {
 		t.Errorf("%d of %d tokens were accepted: these texts repeat", accepted, drafted)
 	}
 	t.Logf("%d of %d tokens accepted", accepted, drafted)
