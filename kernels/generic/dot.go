@@ -103,9 +103,28 @@ func pair(x *packedGroup, lo, hi int32) float32 {
 	return FMA(x.scale[1], float32(hi), x.scale[0]*float32(lo))
 }
 
-// add2 adds the dot products of both halves to y, for weights with a scale for each of
-// them.
-func add2(y float32, scale [2]float32, x *packedGroup, lo, hi int32) float32 {
+// scales16 are those of weights with a scale for each half of a block, all of them
+// K-quants.
+type scales16 struct {
+	scale [][2]float32
+	sub   [][2]uint8 // the small integers in them, int8, which are multiplied with
+	d     []float32  // a number for each eight blocks
+}
+
+func scalesOf(w *codec.Codes, n int) scales16 {
+	return scales16{pairs(w.Scale, n), pairs(w.Sub, n), w.D}
+}
+
+// add adds the dot products of both halves of block g to y. Those of one group are added
+// as integers, times the small integers of the scales. Their sum is exact as a float32,
+// for it is at most 32 · 128 · 32 · 127 < 2^24.
+func (s *scales16) add(y float32, g int, x *packedGroup, lo, hi int32) float32 {
+	if x.whole {
+		sub := s.sub[g]
+		sum := int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi
+		return FMA(s.d[g/8], x.scale[0]*float32(sum), y)
+	}
+	scale := s.scale[g]
 	y = FMA(scale[0], x.scale[0]*float32(lo), y)
 	return FMA(scale[1], x.scale[1]*float32(hi), y)
 }
@@ -129,12 +148,12 @@ func dotNarrow32(w *codec.Codes, x []packedGroup) (y float32) {
 // dotNarrow16 is dot for codes below 16 with a scale for every 16.
 func dotNarrow16(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
-	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
+	scales, minimum := scalesOf(w, len(x)), pairs(w.Min, len(x))
 	for g := range x {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		y = add2(y, scale[g], x, upper16(lo), upper16(hi))
+		y = scales.add(y, g, x, upper16(lo), upper16(hi))
 		if hasMin {
 			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
 		}
@@ -161,12 +180,12 @@ func dotWide32(w *codec.Codes, x []packedGroup) (y float32) {
 // dotWide16 is dot for codes of up to 8 bits with a scale for every 16.
 func dotWide16(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
-	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
+	scales, minimum := scalesOf(w, len(x)), pairs(w.Min, len(x))
 	for g := range x {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		y = add2(y, scale[g], x, upper32(lo), upper32(hi))
+		y = scales.add(y, g, x, upper32(lo), upper32(hi))
 		if hasMin {
 			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
 		}
@@ -180,8 +199,8 @@ func groups(q []uint8, n int) [][32]uint8 {
 	return unsafe.Slice((*[32]uint8)(q[:32*n]), n)
 }
 
-func pairs(x []float32, n int) [][2]float32 {
-	return unsafe.Slice((*[2]float32)(x[:2*n]), n)
+func pairs[T any](x []T, n int) [][2]T {
+	return unsafe.Slice((*[2]T)(x[:2*n]), n)
 }
 
 // narrow8 multiplies 8 codes below 16 from number j on with their

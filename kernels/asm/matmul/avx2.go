@@ -65,7 +65,11 @@ func (k *kernel) avx2(s *isa.ISA) {
 			VMOVDQU(yTmp, f.at(f.results+i*yBytes))
 		}
 		k.tiles(func() { k.heads2(f) }, func() {
-			k.scales2(s, f)
+			if k.subScaled() {
+				k.subScales2(s, f)
+			} else {
+				k.scales2(s, f)
+			}
 			for g := range 2 {
 				switch {
 				case k.signed():
@@ -86,17 +90,17 @@ func (k *kernel) avx2(s *isa.ISA) {
 					case k.signed():
 						k.signedProducts(s, g, rows[0])
 					default:
-						k.multiply2(s, g, rows)
+						k.multiply2(s, f, g, rows)
 					}
 					switch {
 					case !k.whole():
-						k.addStart(g, rows)
+						k.addStart(f, g, rows)
 						k.scaled2(f, g, rows)
 					case g == 0:
 						k.keepSums(f, rows)
 					default:
 						k.addSums(s, f, rows)
-						k.addStart(g, rows)
+						k.addStart(f, g, rows)
 						k.scaled2(f, g, rows)
 					}
 				})
@@ -197,11 +201,8 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 			continue
 		}
 		sub := func(i int) Mem { return k.scale(i*panels.SubBytes + half*halfRows) }
-		// store writes an integer times the head's number to the frame.
 		store := func(v reg.Register, number, to, g int) {
-			VCVTDQ2PS(v, v)
-			VMULPS(k.headAt(f, number, half), v, v)
-			VMOVUPS(v, f.at(to+(2*g+half)*yBytes))
+			k.scaled(f, v, number, half, to+(2*g+half)*yBytes)
 		}
 		switch {
 		case k.Group == 32 && k.Minima: // one of both
@@ -224,6 +225,13 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 			}
 		}
 	}
+}
+
+// scaled writes integers times one of the head's numbers to the frame.
+func (k *kernel) scaled(f *frame2, v reg.Register, number, half, to int) {
+	VCVTDQ2PS(v, v)
+	VMULPS(k.headAt(f, number, half), v, v)
+	VMOVUPS(v, f.at(to))
 }
 
 // plane2 is the address of half a plane of codes.
@@ -279,9 +287,9 @@ func eachSum(rows []row2, do func(r row2, half int, sum reg.Register)) {
 	}
 }
 
-// whole reports whether the sums of a tile's 32 columns are added as integers: weights
-// and, with AVX2 alone, activations have one scale for them.
-func (k *kernel) whole() bool { return !k.vnni && k.Group == 32 }
+// whole reports whether the sums of a tile's 32 columns are added as integers: with AVX2
+// alone activations have one scale for them, and weights have one or sub-scales.
+func (k *kernel) whole() bool { return !k.vnni }
 
 // keepSums puts the sums of the first 16 columns into the frame, in 16 or 32 bits as
 // they are.
@@ -306,7 +314,7 @@ func (k *kernel) addSums(s *isa.ISA, f *frame2, rows []row2) {
 
 // scaled2 scales the sums of group g of activation rows and adds them to the rows'
 // results, once for both groups if the weights have one scale for them. Sums of whole
-// tiles come with g = 1.
+// tiles come with g = 1; sub-scales are in them, and what is left is the head's scale.
 func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	each := func(do func(r row2, half int, sum reg.Register)) { eachSum(rows, do) }
 	pair := k.Group == 32 && !k.whole() // both groups are scaled before they are added
@@ -325,12 +333,15 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
 		return
 	}
-	scales := f.scales
-	if k.Group == 16 {
-		scales += 2 * g * yBytes
-	}
 	for half, scale := range yX {
-		VMOVUPS(f.at(scales+half*yBytes), scale)
+		switch {
+		case k.subScaled():
+			VMOVUPS(k.headAt(f, 0, half), scale)
+		case k.Group == 16:
+			VMOVUPS(f.at(f.scales+(2*g+half)*yBytes), scale)
+		default:
+			VMOVUPS(f.at(f.scales+half*yBytes), scale)
+		}
 	}
 	each(func(r row2, half int, sum reg.Register) {
 		VFMADD213PS(r.frame.Offset(f.results+half*yBytes), yX[half], sum)

@@ -16,8 +16,9 @@ type frame2 struct {
 	heads int // of a K-quant, as float32: [scale, minimum][stream][half]
 	// scales and minima of a tile: [group][half]
 	scales, minima int
+	offsets        int // of codes times sub-scales: [half]
 	codes          int // of 8 bits, signed: [vector][half]
-	sums           int // of the first 16 columns, if both have one scale: [row][half]
+	sums           int // of the first 16 columns, which those of the last are added to: [row][half]
 	results        int // [row][half]
 }
 
@@ -34,7 +35,7 @@ func (k *kernel) newFrame() *frame2 {
 		k.row, k.firstRow = GP64(), f.base
 		f.rows, heads = panels.MostStreams, panels.MostStreams
 	}
-	if k.Group == 32 {
+	if k.whole() || k.Group == 32 {
 		f.sums = part(2 * f.rows)
 	}
 	f.results = part(2 * f.rows)
@@ -44,6 +45,9 @@ func (k *kernel) newFrame() *frame2 {
 	}
 	if k.Minima {
 		f.minima = part(2 * k.Groups())
+	}
+	if k.subScaled() && k.Shift() > 0 {
+		f.offsets = part(2)
 	}
 	if k.signed() && k.n > 1 {
 		f.codes = part(8)
