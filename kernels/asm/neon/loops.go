@@ -176,12 +176,17 @@ func (k *kernel) head() {
 		n = 2
 	}
 	minus := k.Loaded(rConst, constMinus)
+	defer k.Free(minus)
 	for part := range n {
 		for i := 0; i < rowQuads; i += 2 {
 			v, at := k.Vecs(2), 64*part+quadBytes*i
 			for j, v := range v {
 				k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*(i+j), rPair, v)
 				k.I("fcvtl %.4s, %.4h", v, v)
+			}
+			if part == 0 && k.subScaled() {
+				k.keepHead(i, v)
+				continue
 			}
 			k.Store2(v[0], v[1], rBuf, bufHead+at)
 			for _, v := range v {
@@ -191,5 +196,28 @@ func (k *kernel) head() {
 			k.Free(v...)
 		}
 	}
-	k.Free(minus)
+}
+
+// headScale is where the head's scales of row quad i are that sums are multiplied with:
+// SMMLA takes each twice, those of the last two rows of weights with h = 1.
+func (k *kernel) headScale(i, h int) int {
+	if k.isa == smmla {
+		return bufHead + h*bufMinus + quadBytes*i
+	}
+	return bufHead + quadBytes*i
+}
+
+// keepHead stores those of row quads i and i+1, and frees them.
+func (k *kernel) keepHead(i int, d []arm64.V) {
+	if k.isa == smmla {
+		twice := k.Vecs(2)
+		for j, d := range d {
+			k.I("zip2 %.4s, %.4s, %.4s", twice[j], d, d)
+			k.I("zip1 %.4s, %.4s, %.4s", d, d, d)
+		}
+		k.Store2(twice[0], twice[1], rBuf, k.headScale(i, 1))
+		k.Free(twice...)
+	}
+	k.Store2(d[0], d[1], rBuf, k.headScale(i, 0))
+	k.Free(d...)
 }

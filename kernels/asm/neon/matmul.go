@@ -39,7 +39,7 @@ const (
 // Local memory.
 const (
 	bufHead  = 0      // a K-quant's 16 scales and 16 minima as float32,
-	bufMinus = 2 * 64 // and each times -magic
+	bufMinus = 2 * 64 // and each times -magic, where small integers are multiplied with it
 	bufTiles = 4 * 64 // unpacked tiles
 )
 
@@ -169,6 +169,10 @@ func (k *kernel) sums() int {
 	}
 	return k.Groups()
 }
+
+// subScaled reports whether the dot products of both halves of a tile are added times the
+// small integers of a K-quant: activations have one scale for both.
+func (k *kernel) subScaled() bool { return k.isa != smull && k.Group == 16 }
 
 // begins reports whether codes are multiplied with an offset added, so that sums of
 // products begin with numbers of their own. For many rows it pays to subtract it
