@@ -103,30 +103,52 @@ func pair(x *packedGroup, lo, hi int32) float32 {
 	return FMA(x.scale[1], float32(hi), x.scale[0]*float32(lo))
 }
 
-// scales16 are those of weights with a scale for each half of a block, all of them
+// sum16 adds up blocks of weights with a scale for each half of them, all of them
 // K-quants.
-type scales16 struct {
-	scale [][2]float32
-	sub   [][2]uint8 // the small integers in them, int8, which are multiplied with
-	d     []float32  // a number for each eight blocks
+type sum16 struct {
+	y     float32
+	tiles float32      // of a block of 256 weights that has begun, without its number
+	scale [][2]float32 // of the halves,
+	sub   [][2]uint8   // and the small integers in them, int8, for activations of one group,
+	d     []float32    // which a number for each eight blocks is multiplied with
+	min   [][2]float32
 }
 
-func scalesOf(w *codec.Codes, n int) scales16 {
-	return scales16{pairs(w.Scale, n), pairs(w.Sub, n), w.D}
-}
-
-// add adds the dot products of both halves of block g to y. Those of one group are added
-// as integers, times the small integers of the scales. Their sum is exact as a float32,
-// for it is at most 32 · 128 · 32 · 127 < 2^24.
-func (s *scales16) add(y float32, g int, x *packedGroup, lo, hi int32) float32 {
-	if x.whole {
-		sub := s.sub[g]
-		sum := int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi
-		return FMA(s.d[g/8], x.scale[0]*float32(sum), y)
+func newSum16(w *codec.Codes, n int) *sum16 {
+	s := &sum16{scale: pairs(w.Scale, n), sub: pairs(w.Sub, n), d: w.D}
+	if w.HasMin {
+		s.min = pairs(w.Min, n)
 	}
+	return s
+}
+
+// add adds the dot products of both halves of block g. Those of one group are added as
+// integers, times the small integers of the scales: the sum is exact as a float32 too, for
+// it is at most 32 · 128 · 32 · 127 < 2^24. With minima, for which kernels have results at
+// hand anyway, it is added to them, without at the end of a block of 256 weights.
+func (s *sum16) add(g int, x *packedGroup, lo, hi int32) {
 	scale := s.scale[g]
-	y = FMA(scale[0], x.scale[0]*float32(lo), y)
-	return FMA(scale[1], x.scale[1]*float32(hi), y)
+	switch {
+	case !x.whole:
+		s.y = FMA(scale[0], x.scale[0]*float32(lo), s.y)
+		s.y = FMA(scale[1], x.scale[1]*float32(hi), s.y)
+	case s.min != nil:
+		s.y = FMA(s.d[g/8], x.scale[0]*s.whole(g, lo, hi), s.y)
+	default:
+		s.tiles = FMA(x.scale[0], s.whole(g, lo, hi), s.tiles)
+		if g%8 == 7 {
+			s.y = FMA(s.d[g/8], s.tiles, s.y)
+			s.tiles = 0
+		}
+	}
+	if s.min != nil {
+		s.y = FMA(s.min[g][1], x.sum[1], FMA(s.min[g][0], x.sum[0], s.y))
+	}
+}
+
+func (s *sum16) whole(g int, lo, hi int32) float32 {
+	sub := s.sub[g]
+	return float32(int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi)
 }
 
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.
@@ -146,19 +168,15 @@ func dotNarrow32(w *codec.Codes, x []packedGroup) (y float32) {
 }
 
 // dotNarrow16 is dot for codes below 16 with a scale for every 16.
-func dotNarrow16(w *codec.Codes, x []packedGroup) (y float32) {
-	codes, hasMin := groups(w.Q, len(x)), w.HasMin
-	scales, minimum := scalesOf(w, len(x)), pairs(w.Min, len(x))
+func dotNarrow16(w *codec.Codes, x []packedGroup) float32 {
+	codes, sum := groups(w.Q, len(x)), newSum16(w, len(x))
 	for g := range x {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		y = scales.add(y, g, x, upper16(lo), upper16(hi))
-		if hasMin {
-			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
-		}
+		sum.add(g, x, upper16(lo), upper16(hi))
 	}
-	return y
+	return sum.y
 }
 
 // dotWide32 is dot for codes of up to 8 bits with a scale for every 32.
@@ -178,19 +196,15 @@ func dotWide32(w *codec.Codes, x []packedGroup) (y float32) {
 }
 
 // dotWide16 is dot for codes of up to 8 bits with a scale for every 16.
-func dotWide16(w *codec.Codes, x []packedGroup) (y float32) {
-	codes, hasMin := groups(w.Q, len(x)), w.HasMin
-	scales, minimum := scalesOf(w, len(x)), pairs(w.Min, len(x))
+func dotWide16(w *codec.Codes, x []packedGroup) float32 {
+	codes, sum := groups(w.Q, len(x)), newSum16(w, len(x))
 	for g := range x {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		y = scales.add(y, g, x, upper32(lo), upper32(hi))
-		if hasMin {
-			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
-		}
+		sum.add(g, x, upper32(lo), upper32(hi))
 	}
-	return y
+	return sum.y
 }
 
 // groups returns the first n groups of 32 codes, pairs the first n pairs of

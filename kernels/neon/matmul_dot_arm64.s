@@ -4387,8 +4387,8 @@ pair59:
 	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	WORD $0x4e27cf53 // fmla v19.4s, v26.4s, v7.4s
-	FMOVQ 0(R11), F8
 	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
+	FMOVQ 0(R11), F8
 	WORD $0x4e28ce62 // fmla v2.4s, v19.4s, v8.4s
 	FMOVD 0(R1), F9
 	VUSHR $4, V9.B16, V9.B16
@@ -4445,8 +4445,8 @@ pair59:
 	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
 	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4e28cfb5 // fmla v21.4s, v29.4s, v8.4s
-	FMOVQ 16(R11), F10
 	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
+	FMOVQ 16(R11), F10
 	WORD $0x4e2acea3 // fmla v3.4s, v21.4s, v10.4s
 	WORD $0x4e69100c // saddw2 v12.4s, v0.4s, v9.8h
 	FMOVQ 208(R11), F11
@@ -4504,8 +4504,8 @@ pair59:
 	WORD $0x0e75100a // saddw v10.4s, v0.4s, v21.4h
 	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
 	WORD $0x4e2accf7 // fmla v23.4s, v7.4s, v10.4s
-	FMOVQ 32(R11), F9
 	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
+	FMOVQ 32(R11), F9
 	WORD $0x4e29cee4 // fmla v4.4s, v23.4s, v9.4s
 	FMOVD 8(R1), F12
 	VUSHR $4, V12.B16, V12.B16
@@ -4562,8 +4562,8 @@ pair59:
 	WORD $0x4e751009 // saddw2 v9.4s, v0.4s, v21.8h
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
 	WORD $0x4e29cfbb // fmla v27.4s, v29.4s, v9.4s
-	FMOVQ 48(R11), F14
 	WORD $0x4f91937b // fmul v27.4s, v27.4s, v17.s[0]
+	FMOVQ 48(R11), F14
 	WORD $0x4e2ecf65 // fmla v5.4s, v27.4s, v14.4s
 	WORD $0x4e6c100d // saddw2 v13.4s, v0.4s, v12.8h
 	FMOVQ 240(R11), F11
@@ -4626,8 +4626,8 @@ pair59:
 	WORD $0x0e76100b // saddw v11.4s, v0.4s, v22.4h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
 	WORD $0x4e2bcd3f // fmla v31.4s, v9.4s, v11.4s
-	FMOVQ 0(R11), F20
 	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
+	FMOVQ 0(R11), F20
 	WORD $0x4e34cfe2 // fmla v2.4s, v31.4s, v20.4s
 	FMOVD 32(R1), F25
 	VUSHR $4, V25.B16, V25.B16
@@ -4683,8 +4683,8 @@ pair59:
 	WORD $0x4e761014 // saddw2 v20.4s, v0.4s, v22.8h
 	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
 	WORD $0x4e34cd87 // fmla v7.4s, v12.4s, v20.4s
-	FMOVQ 16(R11), F24
 	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
+	FMOVQ 16(R11), F24
 	WORD $0x4e38cce3 // fmla v3.4s, v7.4s, v24.4s
 	WORD $0x4e79100f // saddw2 v15.4s, v0.4s, v25.8h
 	FMOVQ 208(R11), F6
@@ -4743,8 +4743,8 @@ pair59:
 	WORD $0x0e671018 // saddw v24.4s, v0.4s, v7.4h
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4e38cd77 // fmla v23.4s, v11.4s, v24.4s
-	FMOVQ 32(R11), F25
 	WORD $0x4f9392f7 // fmul v23.4s, v23.4s, v19.s[0]
+	FMOVQ 32(R11), F25
 	WORD $0x4e39cee4 // fmla v4.4s, v23.4s, v25.4s
 	FMOVD 40(R1), F15
 	VUSHR $4, V15.B16, V15.B16
@@ -4801,8 +4801,8 @@ pair59:
 	WORD $0x4e671019 // saddw2 v25.4s, v0.4s, v7.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
 	WORD $0x4e39cd9b // fmla v27.4s, v12.4s, v25.4s
-	FMOVQ 48(R11), F17
 	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
+	FMOVQ 48(R11), F17
 	WORD $0x4e31cf65 // fmla v5.4s, v27.4s, v17.4s
 	WORD $0x4e6f1010 // saddw2 v16.4s, v0.4s, v15.8h
 	FMOVQ 240(R11), F6
@@ -5326,10 +5326,10 @@ tile67:
 	FMOVQ 64(R23), F7
 	WORD $0x4e27cf70 // fmla v16.4s, v27.4s, v7.4s
 	WORD $0x4e27cf97 // fmla v23.4s, v28.4s, v7.4s
-	FMOVQ 0(R11), F22
 	WORD $0x4f889210 // fmul v16.4s, v16.4s, v8.s[0]
-	WORD $0x4e36ce09 // fmla v9.4s, v16.4s, v22.4s
 	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	FMOVQ 0(R11), F22
+	WORD $0x4e36ce09 // fmla v9.4s, v16.4s, v22.4s
 	WORD $0x4e36ceee // fmla v14.4s, v23.4s, v22.4s
 	FMOVQ 128(R23), F12
 	WORD $0x4f9e5189 // fmls v9.4s, v12.4s, v30.s[0]
@@ -5375,10 +5375,10 @@ tile67:
 	FMOVQ 80(R23), F25
 	WORD $0x4e39cf98 // fmla v24.4s, v28.4s, v25.4s
 	WORD $0x4e39ccfa // fmla v26.4s, v7.4s, v25.4s
-	FMOVQ 16(R11), F3
 	WORD $0x4f889318 // fmul v24.4s, v24.4s, v8.s[0]
-	WORD $0x4e23cf12 // fmla v18.4s, v24.4s, v3.4s
 	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
+	FMOVQ 16(R11), F3
+	WORD $0x4e23cf12 // fmla v18.4s, v24.4s, v3.4s
 	WORD $0x4e23cf44 // fmla v4.4s, v26.4s, v3.4s
 	FMOVQ 144(R23), F17
 	WORD $0x4f9e5232 // fmls v18.4s, v17.4s, v30.s[0]
@@ -5424,10 +5424,10 @@ tile67:
 	FMOVQ 96(R23), F19
 	WORD $0x4e33ccfd // fmla v29.4s, v7.4s, v19.4s
 	WORD $0x4e33cf3b // fmla v27.4s, v25.4s, v19.4s
-	FMOVQ 32(R11), F16
 	WORD $0x4f8893bd // fmul v29.4s, v29.4s, v8.s[0]
-	WORD $0x4e30cfab // fmla v11.4s, v29.4s, v16.4s
 	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
+	FMOVQ 32(R11), F16
+	WORD $0x4e30cfab // fmla v11.4s, v29.4s, v16.4s
 	WORD $0x4e30cf6f // fmla v15.4s, v27.4s, v16.4s
 	FMOVQ 160(R23), F23
 	WORD $0x4f9e52eb // fmls v11.4s, v23.4s, v30.s[0]
@@ -5473,10 +5473,10 @@ tile67:
 	FMOVQ 112(R23), F22
 	WORD $0x4e36cf2c // fmla v12.4s, v25.4s, v22.4s
 	WORD $0x4e36ce7c // fmla v28.4s, v19.4s, v22.4s
-	FMOVQ 48(R11), F24
 	WORD $0x4f88918c // fmul v12.4s, v12.4s, v8.s[0]
-	WORD $0x4e38cd9f // fmla v31.4s, v12.4s, v24.4s
 	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
+	FMOVQ 48(R11), F24
+	WORD $0x4e38cd9f // fmla v31.4s, v12.4s, v24.4s
 	WORD $0x4e38cf82 // fmla v2.4s, v28.4s, v24.4s
 	FMOVQ 176(R23), F26
 	WORD $0x4f9e535f // fmls v31.4s, v26.4s, v30.s[0]
@@ -5561,520 +5561,516 @@ block70:
 	FSTPQ (F13, F14), 32(R11)
 	ADD $64, R1
 	MOVD $8, R4
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
 pair71:
-	FMOVQ 0(R2), F15
-	FMOVQ 16(R2), F16
-	FMOVQ 32(R2), F17
-	WORD $0x4f3b0632 // sshr v18.4s, v17.4s, #5
-	VSUB V18.S4, V0.S4, V18.S4
-	VDUP V18.S[2], V19.S4
-	VDUP V18.S[3], V20.S4
-	FMOVQ 0(R10), F21
-	FMOVQ 64(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 192(R1), F23
-	VSHL $4, V23.B16, V24.B16
-	VAND V2.B16, V24.B16, V25.B16
-	VUSRA $2, V25.B16, V22.B16
-	WORD $0x4f8fe2d5 // sdot v21.4s, v22.16b, v15.4b[0]
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	FMOVQ 32(R2), F21
+	WORD $0x4f3b06b6 // sshr v22.4s, v21.4s, #5
+	VSUB V22.S4, V0.S4, V22.S4
+	VDUP V22.S[2], V23.S4
+	VDUP V22.S[3], V24.S4
+	FMOVQ 0(R10), F25
 	FMOVQ 64(R1), F26
-	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V27.B16
-	VUSRA $3, V27.B16, V26.B16
-	WORD $0x4fafe355 // sdot v21.4s, v26.16b, v15.4b[1]
-	FMOVQ 64(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V24.B16, V29.B16
-	VUSRA $4, V29.B16, V28.B16
-	WORD $0x4f8feb95 // sdot v21.4s, v28.16b, v15.4b[2]
+	FMOVQ 192(R1), F27
+	VSHL $4, V27.B16, V28.B16
+	VAND V2.B16, V28.B16, V29.B16
+	VUSRA $2, V29.B16, V26.B16
+	WORD $0x4f93e359 // sdot v25.4s, v26.16b, v19.4b[0]
 	FMOVQ 64(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V24.B16, V31.B16
-	VUSRA $5, V31.B16, V30.B16
-	WORD $0x4fafebd5 // sdot v21.4s, v30.16b, v15.4b[3]
-	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
-	FMOVD 0(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x6e2cdeb5 // fmul v21.4s, v21.4s, v12.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 128(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V2.B16, V23.B16, V10.B16
-	VUSRA $2, V10.B16, V14.B16
-	WORD $0x4f90e1cd // sdot v13.4s, v14.16b, v16.4b[0]
-	FMOVQ 128(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V23.B16, V25.B16
-	VUSRA $3, V25.B16, V18.B16
-	WORD $0x4fb0e24d // sdot v13.4s, v18.16b, v16.4b[1]
-	FMOVQ 128(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V23.B16, V27.B16
-	VUSRA $4, V27.B16, V22.B16
-	WORD $0x4f90eacd // sdot v13.4s, v22.16b, v16.4b[2]
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V28.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
+	WORD $0x4fb3e3d9 // sdot v25.4s, v30.16b, v19.4b[1]
+	FMOVQ 64(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V28.B16, V12.B16
+	VUSRA $4, V12.B16, V11.B16
+	WORD $0x4f93e979 // sdot v25.4s, v11.16b, v19.4b[2]
+	FMOVQ 64(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V28.B16, V14.B16
+	VUSRA $5, V14.B16, V13.B16
+	WORD $0x4fb3e9b9 // sdot v25.4s, v13.16b, v19.4b[3]
+	WORD $0x4eb7d739 // fsub v25.4s, v25.4s, v23.4s
+	FMOVD 0(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a1016 // saddw v22.4s, v0.4s, v10.4h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FMOVQ 0(R10), F29
 	FMOVQ 128(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V23.B16, V29.B16
-	VUSRA $5, V29.B16, V26.B16
-	WORD $0x4fb0eb4d // sdot v13.4s, v26.16b, v16.4b[3]
-	WORD $0x4eb4d5ad // fsub v13.4s, v13.4s, v20.4s
-	FMOVD 16(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c101f // saddw v31.4s, v0.4s, v28.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4e3fcdb5 // fmla v21.4s, v13.4s, v31.4s
-	FMOVQ 0(R11), F30
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	WORD $0x4e3ecea6 // fmla v6.4s, v21.4s, v30.4s
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V27.B16, V31.B16
+	VUSRA $2, V31.B16, V26.B16
+	WORD $0x4f94e35d // sdot v29.4s, v26.16b, v20.4b[0]
+	FMOVQ 128(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V27.B16, V12.B16
+	VUSRA $3, V12.B16, V30.B16
+	WORD $0x4fb4e3dd // sdot v29.4s, v30.16b, v20.4b[1]
+	FMOVQ 128(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V27.B16, V14.B16
+	VUSRA $4, V14.B16, V11.B16
+	WORD $0x4f94e97d // sdot v29.4s, v11.16b, v20.4b[2]
+	FMOVQ 128(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V27.B16, V22.B16
+	VUSRA $5, V22.B16, V13.B16
+	WORD $0x4fb4e9bd // sdot v29.4s, v13.16b, v20.4b[3]
+	WORD $0x4eb8d7bd // fsub v29.4s, v29.4s, v24.4s
+	FMOVD 16(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acfb9 // fmla v25.4s, v29.4s, v26.4s
+	WORD $0x4f95132f // fmla v15.4s, v25.4s, v21.s[0]
 	PRFM 1024(R1), PLDL1KEEP
 	FMOVQ 0(R10), F12
-	FMOVQ 80(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
+	FMOVQ 80(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
 	FMOVQ 208(R1), F14
-	VSHL $4, V14.B16, V25.B16
-	VAND V2.B16, V25.B16, V18.B16
-	VUSRA $2, V18.B16, V10.B16
-	WORD $0x4f8fe14c // sdot v12.4s, v10.16b, v15.4b[0]
+	VSHL $4, V14.B16, V11.B16
+	VAND V2.B16, V11.B16, V28.B16
+	VUSRA $2, V28.B16, V30.B16
+	WORD $0x4f93e3cc // sdot v12.4s, v30.16b, v19.4b[0]
 	FMOVQ 80(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V25.B16, V22.B16
+	VAND V3.B16, V11.B16, V22.B16
 	VUSRA $3, V22.B16, V27.B16
-	WORD $0x4fafe36c // sdot v12.4s, v27.16b, v15.4b[1]
-	FMOVQ 80(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V25.B16, V23.B16
-	VUSRA $4, V23.B16, V24.B16
-	WORD $0x4f8feb0c // sdot v12.4s, v24.16b, v15.4b[2]
-	FMOVQ 80(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V25.B16, V26.B16
-	VUSRA $5, V26.B16, V29.B16
-	WORD $0x4fafebac // sdot v12.4s, v29.16b, v15.4b[3]
-	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
-	WORD $0x4e6b100d // saddw2 v13.4s, v0.4s, v11.8h
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 144(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V2.B16, V14.B16, V30.B16
-	VUSRA $2, V30.B16, V21.B16
-	WORD $0x4f90e2bf // sdot v31.4s, v21.16b, v16.4b[0]
-	FMOVQ 144(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V14.B16, V10.B16
-	VUSRA $3, V10.B16, V18.B16
-	WORD $0x4fb0e25f // sdot v31.4s, v18.16b, v16.4b[1]
+	WORD $0x4fb3e36c // sdot v12.4s, v27.16b, v19.4b[1]
+	FMOVQ 80(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V11.B16, V29.B16
+	VUSRA $4, V29.B16, V13.B16
+	WORD $0x4f93e9ac // sdot v12.4s, v13.16b, v19.4b[2]
+	FMOVQ 80(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V11.B16, V25.B16
+	VUSRA $5, V25.B16, V26.B16
+	WORD $0x4fb3eb4c // sdot v12.4s, v26.16b, v19.4b[3]
+	WORD $0x4eb7d58c // fsub v12.4s, v12.4s, v23.4s
+	WORD $0x4e6a101c // saddw2 v28.4s, v0.4s, v10.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
+	FMOVQ 0(R10), F30
 	FMOVQ 144(R1), F22
-	VUSHR $4, V22.B16, V22.B16
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V14.B16, V27.B16
-	VUSRA $4, V27.B16, V22.B16
-	WORD $0x4f90eadf // sdot v31.4s, v22.16b, v16.4b[2]
-	FMOVQ 144(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V14.B16, V24.B16
-	VUSRA $5, V24.B16, V23.B16
-	WORD $0x4fb0eaff // sdot v31.4s, v23.16b, v16.4b[3]
-	WORD $0x4eb4d7ff // fsub v31.4s, v31.4s, v20.4s
-	WORD $0x4e7c101a // saddw2 v26.4s, v0.4s, v28.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4e3acfec // fmla v12.4s, v31.4s, v26.4s
-	FMOVQ 16(R11), F29
-	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
-	WORD $0x4e3dcd87 // fmla v7.4s, v12.4s, v29.4s
+	VAND V2.B16, V14.B16, V27.B16
+	VUSRA $2, V27.B16, V22.B16
+	WORD $0x4f94e2de // sdot v30.4s, v22.16b, v20.4b[0]
+	FMOVQ 144(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V14.B16, V13.B16
+	VUSRA $3, V13.B16, V29.B16
+	WORD $0x4fb4e3be // sdot v30.4s, v29.16b, v20.4b[1]
+	FMOVQ 144(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V14.B16, V26.B16
+	VUSRA $4, V26.B16, V25.B16
+	WORD $0x4f94eb3e // sdot v30.4s, v25.16b, v20.4b[2]
+	FMOVQ 144(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V14.B16, V28.B16
+	VUSRA $5, V28.B16, V10.B16
+	WORD $0x4fb4e95e // sdot v30.4s, v10.16b, v20.4b[3]
+	WORD $0x4eb8d7de // fsub v30.4s, v30.4s, v24.4s
+	WORD $0x4e7f101b // saddw2 v27.4s, v0.4s, v31.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e3bcfcc // fmla v12.4s, v30.4s, v27.4s
+	WORD $0x4f951190 // fmla v16.4s, v12.4s, v21.s[0]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
+	FMOVQ 0(R10), F22
 	FMOVQ 96(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 224(R1), F30
-	VSHL $4, V30.B16, V21.B16
-	VAND V2.B16, V21.B16, V10.B16
-	VUSRA $2, V10.B16, V13.B16
-	WORD $0x4f8fe1ab // sdot v11.4s, v13.16b, v15.4b[0]
-	FMOVQ 96(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V21.B16, V27.B16
-	VUSRA $3, V27.B16, V18.B16
-	WORD $0x4fafe24b // sdot v11.4s, v18.16b, v15.4b[1]
-	FMOVQ 96(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V4.B16, V21.B16, V25.B16
-	VUSRA $4, V25.B16, V22.B16
-	WORD $0x4f8feacb // sdot v11.4s, v22.16b, v15.4b[2]
-	FMOVQ 96(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	VAND V5.B16, V21.B16, V24.B16
-	VUSRA $5, V24.B16, V14.B16
-	WORD $0x4fafe9cb // sdot v11.4s, v14.16b, v15.4b[3]
-	WORD $0x4eb3d56b // fsub v11.4s, v11.4s, v19.4s
-	FMOVD 8(R1), F23
-	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
-	WORD $0x0e77101c // saddw v28.4s, v0.4s, v23.4h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e3cdd6b // fmul v11.4s, v11.4s, v28.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 160(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V30.B16, V12.B16
-	VUSRA $2, V12.B16, V26.B16
-	WORD $0x4f90e35f // sdot v31.4s, v26.16b, v16.4b[0]
-	FMOVQ 160(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V30.B16, V10.B16
-	VUSRA $3, V10.B16, V29.B16
-	WORD $0x4fb0e3bf // sdot v31.4s, v29.16b, v16.4b[1]
-	FMOVQ 160(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V30.B16, V27.B16
-	VUSRA $4, V27.B16, V13.B16
-	WORD $0x4f90e9bf // sdot v31.4s, v13.16b, v16.4b[2]
-	FMOVQ 160(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	VAND V5.B16, V30.B16, V25.B16
-	VUSRA $5, V25.B16, V18.B16
-	WORD $0x4fb0ea5f // sdot v31.4s, v18.16b, v16.4b[3]
-	WORD $0x4eb4d7ff // fsub v31.4s, v31.4s, v20.4s
-	FMOVD 24(R1), F22
-	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
-	WORD $0x0e761018 // saddw v24.4s, v0.4s, v22.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4e38cfeb // fmla v11.4s, v31.4s, v24.4s
-	FMOVQ 32(R11), F14
-	WORD $0x4f91916b // fmul v11.4s, v11.4s, v17.s[0]
-	WORD $0x4e2ecd68 // fmla v8.4s, v11.4s, v14.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F28
-	FMOVQ 112(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 240(R1), F26
-	VSHL $4, V26.B16, V10.B16
-	VAND V2.B16, V10.B16, V29.B16
-	VUSRA $2, V29.B16, V12.B16
-	WORD $0x4f8fe19c // sdot v28.4s, v12.16b, v15.4b[0]
-	FMOVQ 112(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V10.B16, V13.B16
-	VUSRA $3, V13.B16, V27.B16
-	WORD $0x4fafe37c // sdot v28.4s, v27.16b, v15.4b[1]
-	FMOVQ 112(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V10.B16, V30.B16
-	VUSRA $4, V30.B16, V21.B16
-	WORD $0x4f8feabc // sdot v28.4s, v21.16b, v15.4b[2]
-	FMOVQ 112(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V10.B16, V18.B16
-	VUSRA $5, V18.B16, V25.B16
-	WORD $0x4fafeb3c // sdot v28.4s, v25.16b, v15.4b[3]
-	WORD $0x4eb3d79c // fsub v28.4s, v28.4s, v19.4s
-	WORD $0x4e77101f // saddw2 v31.4s, v0.4s, v23.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e3fdf9c // fmul v28.4s, v28.4s, v31.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 176(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V26.B16, V14.B16
-	VUSRA $2, V14.B16, V11.B16
-	WORD $0x4f90e178 // sdot v24.4s, v11.16b, v16.4b[0]
-	FMOVQ 176(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V26.B16, V12.B16
-	VUSRA $3, V12.B16, V29.B16
-	WORD $0x4fb0e3b8 // sdot v24.4s, v29.16b, v16.4b[1]
-	FMOVQ 176(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V26.B16, V27.B16
-	VUSRA $4, V27.B16, V13.B16
-	WORD $0x4f90e9b8 // sdot v24.4s, v13.16b, v16.4b[2]
-	FMOVQ 176(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V26.B16, V21.B16
-	VUSRA $5, V21.B16, V30.B16
-	WORD $0x4fb0ebd8 // sdot v24.4s, v30.16b, v16.4b[3]
-	WORD $0x4eb4d718 // fsub v24.4s, v24.4s, v20.4s
-	WORD $0x4e761012 // saddw2 v18.4s, v0.4s, v22.8h
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4e32cf1c // fmla v28.4s, v24.4s, v18.4s
-	FMOVQ 48(R11), F25
-	WORD $0x4f91939c // fmul v28.4s, v28.4s, v17.s[0]
-	WORD $0x4e39cf89 // fmla v9.4s, v28.4s, v25.4s
-	FMOVQ 64(R2), F23
-	FMOVQ 80(R2), F31
-	FMOVQ 96(R2), F14
-	WORD $0x4f3b05cb // sshr v11.4s, v14.4s, #5
-	VSUB V11.S4, V0.S4, V11.S4
-	VDUP V11.S[2], V12.S4
-	VDUP V11.S[3], V29.S4
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 256(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 384(R1), F10
-	VSHL $4, V10.B16, V26.B16
-	VAND V2.B16, V26.B16, V21.B16
-	VUSRA $2, V21.B16, V13.B16
-	WORD $0x4f97e1bb // sdot v27.4s, v13.16b, v23.4b[0]
-	FMOVQ 256(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V26.B16, V22.B16
-	VUSRA $3, V22.B16, V30.B16
-	WORD $0x4fb7e3db // sdot v27.4s, v30.16b, v23.4b[1]
-	FMOVQ 256(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V26.B16, V18.B16
-	VUSRA $4, V18.B16, V24.B16
-	WORD $0x4f97eb1b // sdot v27.4s, v24.16b, v23.4b[2]
-	FMOVQ 256(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V26.B16, V25.B16
-	VUSRA $5, V25.B16, V28.B16
-	WORD $0x4fb7eb9b // sdot v27.4s, v28.16b, v23.4b[3]
-	WORD $0x4eacd77b // fsub v27.4s, v27.4s, v12.4s
-	FMOVD 32(R1), F15
-	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e30df7b // fmul v27.4s, v27.4s, v16.4s
-	FMOVQ 0(R10), F17
-	FMOVQ 320(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V2.B16, V10.B16, V20.B16
-	VUSRA $2, V20.B16, V19.B16
-	WORD $0x4f9fe271 // sdot v17.4s, v19.16b, v31.4b[0]
-	FMOVQ 320(R1), F11
+	FMOVQ 224(R1), F29
+	VSHL $4, V29.B16, V26.B16
+	VAND V2.B16, V26.B16, V25.B16
+	VUSRA $2, V25.B16, V13.B16
+	WORD $0x4f93e1b6 // sdot v22.4s, v13.16b, v19.4b[0]
+	FMOVQ 96(R1), F11
 	VUSHR $2, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V10.B16, V21.B16
-	VUSRA $3, V21.B16, V11.B16
-	WORD $0x4fbfe171 // sdot v17.4s, v11.16b, v31.4b[1]
-	FMOVQ 320(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V10.B16, V22.B16
-	VUSRA $4, V22.B16, V13.B16
-	WORD $0x4f9fe9b1 // sdot v17.4s, v13.16b, v31.4b[2]
-	FMOVQ 320(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V10.B16, V18.B16
-	VUSRA $5, V18.B16, V30.B16
-	WORD $0x4fbfebd1 // sdot v17.4s, v30.16b, v31.4b[3]
-	WORD $0x4ebdd631 // fsub v17.4s, v17.4s, v29.4s
-	FMOVD 48(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4e39ce3b // fmla v27.4s, v17.4s, v25.4s
-	FMOVQ 0(R11), F28
-	WORD $0x4f8e937b // fmul v27.4s, v27.4s, v14.s[0]
-	WORD $0x4e3ccf66 // fmla v6.4s, v27.4s, v28.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 272(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 400(R1), F19
-	VSHL $4, V19.B16, V21.B16
-	VAND V2.B16, V21.B16, V11.B16
-	VUSRA $2, V11.B16, V20.B16
-	WORD $0x4f97e290 // sdot v16.4s, v20.16b, v23.4b[0]
-	FMOVQ 272(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V21.B16, V13.B16
-	VUSRA $3, V13.B16, V22.B16
-	WORD $0x4fb7e2d0 // sdot v16.4s, v22.16b, v23.4b[1]
-	FMOVQ 272(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V21.B16, V10.B16
-	VUSRA $4, V10.B16, V26.B16
-	WORD $0x4f97eb50 // sdot v16.4s, v26.16b, v23.4b[2]
-	FMOVQ 272(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	VAND V5.B16, V21.B16, V30.B16
-	VUSRA $5, V30.B16, V18.B16
-	WORD $0x4fb7ea50 // sdot v16.4s, v18.16b, v23.4b[3]
-	WORD $0x4eacd610 // fsub v16.4s, v16.4s, v12.4s
-	WORD $0x4e6f1011 // saddw2 v17.4s, v0.4s, v15.8h
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	VAND V3.B16, V26.B16, V14.B16
+	VUSRA $3, V14.B16, V11.B16
+	WORD $0x4fb3e176 // sdot v22.4s, v11.16b, v19.4b[1]
+	FMOVQ 96(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V26.B16, V10.B16
+	VUSRA $4, V10.B16, V28.B16
+	WORD $0x4f93eb96 // sdot v22.4s, v28.16b, v19.4b[2]
+	FMOVQ 96(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V26.B16, V30.B16
+	VUSRA $5, V30.B16, V31.B16
+	WORD $0x4fb3ebf6 // sdot v22.4s, v31.16b, v19.4b[3]
+	WORD $0x4eb7d6d6 // fsub v22.4s, v22.4s, v23.4s
+	FMOVD 8(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
 	FMOVQ 0(R10), F25
-	FMOVQ 336(R1), F27
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V29.B16, V14.B16
+	VUSRA $2, V14.B16, V13.B16
+	WORD $0x4f94e1b9 // sdot v25.4s, v13.16b, v20.4b[0]
+	FMOVQ 160(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V29.B16, V10.B16
+	VUSRA $3, V10.B16, V11.B16
+	WORD $0x4fb4e179 // sdot v25.4s, v11.16b, v20.4b[1]
+	FMOVQ 160(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V29.B16, V30.B16
+	VUSRA $4, V30.B16, V28.B16
+	WORD $0x4f94eb99 // sdot v25.4s, v28.16b, v20.4b[2]
+	FMOVQ 160(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $5, V12.B16, V31.B16
+	WORD $0x4fb4ebf9 // sdot v25.4s, v31.16b, v20.4b[3]
+	WORD $0x4eb8d739 // fsub v25.4s, v25.4s, v24.4s
+	FMOVD 24(R1), F14
+	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
+	WORD $0x0e6e100d // saddw v13.4s, v0.4s, v14.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4e2dcf36 // fmla v22.4s, v25.4s, v13.4s
+	WORD $0x4f9512d1 // fmla v17.4s, v22.4s, v21.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 112(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 240(R1), F30
+	VSHL $4, V30.B16, V28.B16
+	VAND V2.B16, V28.B16, V26.B16
+	VUSRA $2, V26.B16, V11.B16
+	WORD $0x4f93e16a // sdot v10.4s, v11.16b, v19.4b[0]
+	FMOVQ 112(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V28.B16, V12.B16
+	VUSRA $3, V12.B16, V29.B16
+	WORD $0x4fb3e3aa // sdot v10.4s, v29.16b, v19.4b[1]
+	FMOVQ 112(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V28.B16, V25.B16
+	VUSRA $4, V25.B16, V31.B16
+	WORD $0x4f93ebea // sdot v10.4s, v31.16b, v19.4b[2]
+	FMOVQ 112(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V28.B16, V22.B16
+	VUSRA $5, V22.B16, V13.B16
+	WORD $0x4fb3e9aa // sdot v10.4s, v13.16b, v19.4b[3]
+	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 176(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V30.B16, V29.B16
+	VUSRA $2, V29.B16, V12.B16
+	WORD $0x4f94e18b // sdot v11.4s, v12.16b, v20.4b[0]
+	FMOVQ 176(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V30.B16, V31.B16
+	VUSRA $3, V31.B16, V25.B16
+	WORD $0x4fb4e32b // sdot v11.4s, v25.16b, v20.4b[1]
+	FMOVQ 176(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V30.B16, V13.B16
+	VUSRA $4, V13.B16, V22.B16
+	WORD $0x4f94eacb // sdot v11.4s, v22.16b, v20.4b[2]
+	FMOVQ 176(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V30.B16, V26.B16
+	VUSRA $5, V26.B16, V27.B16
+	WORD $0x4fb4eb6b // sdot v11.4s, v27.16b, v20.4b[3]
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e6e101d // saddw2 v29.4s, v0.4s, v14.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e3dcd6a // fmla v10.4s, v11.4s, v29.4s
+	WORD $0x4f951152 // fmla v18.4s, v10.4s, v21.s[0]
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F31
+	FMOVQ 96(R2), F25
+	WORD $0x4f3b072d // sshr v13.4s, v25.4s, #5
+	VSUB V13.S4, V0.S4, V13.S4
+	VDUP V13.S[2], V22.S4
+	VDUP V13.S[3], V28.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 256(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 384(R1), F27
+	VSHL $4, V27.B16, V14.B16
+	VAND V2.B16, V14.B16, V11.B16
+	VUSRA $2, V11.B16, V26.B16
+	WORD $0x4f8ce35e // sdot v30.4s, v26.16b, v12.4b[0]
+	FMOVQ 256(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V14.B16, V10.B16
+	VUSRA $3, V10.B16, V29.B16
+	WORD $0x4face3be // sdot v30.4s, v29.16b, v12.4b[1]
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V14.B16, V20.B16
+	VUSRA $4, V20.B16, V19.B16
+	WORD $0x4f8cea7e // sdot v30.4s, v19.16b, v12.4b[2]
+	FMOVQ 256(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V14.B16, V23.B16
+	VUSRA $5, V23.B16, V21.B16
+	WORD $0x4faceabe // sdot v30.4s, v21.16b, v12.4b[3]
+	WORD $0x4eb6d7de // fsub v30.4s, v30.4s, v22.4s
+	FMOVD 32(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e78100d // saddw v13.4s, v0.4s, v24.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V27.B16, V10.B16
+	VUSRA $2, V10.B16, V26.B16
+	WORD $0x4f9fe34b // sdot v11.4s, v26.16b, v31.4b[0]
+	FMOVQ 320(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V27.B16, V20.B16
+	VUSRA $3, V20.B16, V29.B16
+	WORD $0x4fbfe3ab // sdot v11.4s, v29.16b, v31.4b[1]
+	FMOVQ 320(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V27.B16, V23.B16
+	VUSRA $4, V23.B16, V19.B16
+	WORD $0x4f9fea6b // sdot v11.4s, v19.16b, v31.4b[2]
+	FMOVQ 320(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V27.B16, V13.B16
+	VUSRA $5, V13.B16, V21.B16
+	WORD $0x4fbfeaab // sdot v11.4s, v21.16b, v31.4b[3]
+	WORD $0x4ebcd56b // fsub v11.4s, v11.4s, v28.4s
+	FMOVD 48(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a101a // saddw v26.4s, v0.4s, v10.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acd7e // fmla v30.4s, v11.4s, v26.4s
+	WORD $0x4f9913cf // fmla v15.4s, v30.4s, v25.s[0]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F20
+	FMOVQ 272(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 400(R1), F23
+	VSHL $4, V23.B16, V19.B16
+	VAND V2.B16, V19.B16, V14.B16
+	VUSRA $2, V14.B16, V29.B16
+	WORD $0x4f8ce3b4 // sdot v20.4s, v29.16b, v12.4b[0]
+	FMOVQ 272(R1), F27
+	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V19.B16, V28.B16
-	VUSRA $2, V28.B16, V27.B16
-	WORD $0x4f9fe379 // sdot v25.4s, v27.16b, v31.4b[0]
+	VAND V3.B16, V19.B16, V13.B16
+	VUSRA $3, V13.B16, V27.B16
+	WORD $0x4face374 // sdot v20.4s, v27.16b, v12.4b[1]
+	FMOVQ 272(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V19.B16, V11.B16
+	VUSRA $4, V11.B16, V21.B16
+	WORD $0x4f8ceab4 // sdot v20.4s, v21.16b, v12.4b[2]
+	FMOVQ 272(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V19.B16, V30.B16
+	VUSRA $5, V30.B16, V26.B16
+	WORD $0x4faceb54 // sdot v20.4s, v26.16b, v12.4b[3]
+	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
+	WORD $0x4e78100e // saddw2 v14.4s, v0.4s, v24.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 336(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V23.B16, V27.B16
+	VUSRA $2, V27.B16, V13.B16
+	WORD $0x4f9fe1bd // sdot v29.4s, v13.16b, v31.4b[0]
 	FMOVQ 336(R1), F11
 	VUSHR $2, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V19.B16, V20.B16
-	VUSRA $3, V20.B16, V11.B16
-	WORD $0x4fbfe179 // sdot v25.4s, v11.16b, v31.4b[1]
-	FMOVQ 336(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V19.B16, V22.B16
-	VUSRA $4, V22.B16, V13.B16
-	WORD $0x4f9fe9b9 // sdot v25.4s, v13.16b, v31.4b[2]
-	FMOVQ 336(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	VAND V5.B16, V19.B16, V26.B16
-	VUSRA $5, V26.B16, V10.B16
-	WORD $0x4fbfe959 // sdot v25.4s, v10.16b, v31.4b[3]
-	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
-	WORD $0x4e78101e // saddw2 v30.4s, v0.4s, v24.8h
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4e3ecf30 // fmla v16.4s, v25.4s, v30.4s
-	FMOVQ 16(R11), F18
-	WORD $0x4f8e9210 // fmul v16.4s, v16.4s, v14.s[0]
-	WORD $0x4e32ce07 // fmla v7.4s, v16.4s, v18.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 288(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 416(R1), F28
-	VSHL $4, V28.B16, V27.B16
-	VAND V2.B16, V27.B16, V20.B16
-	VUSRA $2, V20.B16, V17.B16
-	WORD $0x4f97e22f // sdot v15.4s, v17.16b, v23.4b[0]
-	FMOVQ 288(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V27.B16, V22.B16
-	VUSRA $3, V22.B16, V11.B16
-	WORD $0x4fb7e16f // sdot v15.4s, v11.16b, v23.4b[1]
-	FMOVQ 288(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V27.B16, V21.B16
-	VUSRA $4, V21.B16, V13.B16
-	WORD $0x4f97e9af // sdot v15.4s, v13.16b, v23.4b[2]
-	FMOVQ 288(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	VAND V5.B16, V27.B16, V26.B16
-	VUSRA $5, V26.B16, V19.B16
-	WORD $0x4fb7ea6f // sdot v15.4s, v19.16b, v23.4b[3]
-	WORD $0x4eacd5ef // fsub v15.4s, v15.4s, v12.4s
-	FMOVD 40(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a1018 // saddw v24.4s, v0.4s, v10.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x6e38ddef // fmul v15.4s, v15.4s, v24.4s
-	FMOVQ 0(R10), F25
-	FMOVQ 352(R1), F30
+	VAND V3.B16, V23.B16, V21.B16
+	VUSRA $3, V21.B16, V11.B16
+	WORD $0x4fbfe17d // sdot v29.4s, v11.16b, v31.4b[1]
+	FMOVQ 336(R1), F30
+	VUSHR $4, V30.B16, V30.B16
 	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V28.B16, V16.B16
-	VUSRA $2, V16.B16, V30.B16
-	WORD $0x4f9fe3d9 // sdot v25.4s, v30.16b, v31.4b[0]
-	FMOVQ 352(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V28.B16, V20.B16
-	VUSRA $3, V20.B16, V18.B16
-	WORD $0x4fbfe259 // sdot v25.4s, v18.16b, v31.4b[1]
-	FMOVQ 352(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V28.B16, V22.B16
-	VUSRA $4, V22.B16, V17.B16
-	WORD $0x4f9fea39 // sdot v25.4s, v17.16b, v31.4b[2]
-	FMOVQ 352(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V28.B16, V21.B16
-	VUSRA $5, V21.B16, V11.B16
-	WORD $0x4fbfe979 // sdot v25.4s, v11.16b, v31.4b[3]
-	WORD $0x4ebdd739 // fsub v25.4s, v25.4s, v29.4s
-	FMOVD 56(R1), F13
-	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
-	WORD $0x0e6d101a // saddw v26.4s, v0.4s, v13.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4e3acf2f // fmla v15.4s, v25.4s, v26.4s
-	FMOVQ 32(R11), F19
-	WORD $0x4f8e91ef // fmul v15.4s, v15.4s, v14.s[0]
-	WORD $0x4e33cde8 // fmla v8.4s, v15.4s, v19.4s
+	VAND V4.B16, V23.B16, V26.B16
+	VUSRA $4, V26.B16, V30.B16
+	WORD $0x4f9febdd // sdot v29.4s, v30.16b, v31.4b[2]
+	FMOVQ 336(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V23.B16, V14.B16
+	VUSRA $5, V14.B16, V24.B16
+	WORD $0x4fbfeb1d // sdot v29.4s, v24.16b, v31.4b[3]
+	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
+	WORD $0x4e6a101b // saddw2 v27.4s, v0.4s, v10.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e3bcfb4 // fmla v20.4s, v29.4s, v27.4s
+	WORD $0x4f991290 // fmla v16.4s, v20.4s, v25.s[0]
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F13
+	FMOVQ 288(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 416(R1), F11
+	VSHL $4, V11.B16, V26.B16
+	VAND V2.B16, V26.B16, V30.B16
+	VUSRA $2, V30.B16, V21.B16
+	WORD $0x4f8ce2ad // sdot v13.4s, v21.16b, v12.4b[0]
+	FMOVQ 288(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V26.B16, V23.B16
+	VUSRA $3, V23.B16, V19.B16
+	WORD $0x4face26d // sdot v13.4s, v19.16b, v12.4b[1]
+	FMOVQ 288(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V26.B16, V24.B16
+	VUSRA $4, V24.B16, V14.B16
+	WORD $0x4f8ce9cd // sdot v13.4s, v14.16b, v12.4b[2]
+	FMOVQ 288(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V26.B16, V29.B16
+	VUSRA $5, V29.B16, V10.B16
+	WORD $0x4face94d // sdot v13.4s, v10.16b, v12.4b[3]
+	WORD $0x4eb6d5ad // fsub v13.4s, v13.4s, v22.4s
+	FMOVD 40(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b1014 // saddw v20.4s, v0.4s, v27.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x6e34ddad // fmul v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 352(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V2.B16, V11.B16, V23.B16
+	VUSRA $2, V23.B16, V21.B16
+	WORD $0x4f9fe2be // sdot v30.4s, v21.16b, v31.4b[0]
+	FMOVQ 352(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V11.B16, V24.B16
+	VUSRA $3, V24.B16, V19.B16
+	WORD $0x4fbfe27e // sdot v30.4s, v19.16b, v31.4b[1]
+	FMOVQ 352(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V11.B16, V29.B16
+	VUSRA $4, V29.B16, V14.B16
+	WORD $0x4f9fe9de // sdot v30.4s, v14.16b, v31.4b[2]
+	FMOVQ 352(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V11.B16, V20.B16
+	VUSRA $5, V20.B16, V10.B16
+	WORD $0x4fbfe95e // sdot v30.4s, v10.16b, v31.4b[3]
+	WORD $0x4ebcd7de // fsub v30.4s, v30.4s, v28.4s
+	FMOVD 56(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e771015 // saddw v21.4s, v0.4s, v23.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4e35cfcd // fmla v13.4s, v30.4s, v21.4s
+	WORD $0x4f9911b1 // fmla v17.4s, v13.4s, v25.s[0]
 	PRFM 1408(R1), PLDL1KEEP
 	FMOVQ 0(R10), F24
-	FMOVQ 304(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 432(R1), F30
-	VSHL $4, V30.B16, V20.B16
-	VAND V2.B16, V20.B16, V18.B16
-	VUSRA $2, V18.B16, V16.B16
-	WORD $0x4f97e218 // sdot v24.4s, v16.16b, v23.4b[0]
-	FMOVQ 304(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V20.B16, V17.B16
-	VUSRA $3, V17.B16, V22.B16
-	WORD $0x4fb7e2d8 // sdot v24.4s, v22.16b, v23.4b[1]
-	FMOVQ 304(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V4.B16, V20.B16, V28.B16
-	VUSRA $4, V28.B16, V27.B16
-	WORD $0x4f97eb78 // sdot v24.4s, v27.16b, v23.4b[2]
+	FMOVQ 304(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 432(R1), F29
+	VSHL $4, V29.B16, V14.B16
+	VAND V2.B16, V14.B16, V26.B16
+	VUSRA $2, V26.B16, V19.B16
+	WORD $0x4f8ce278 // sdot v24.4s, v19.16b, v12.4b[0]
+	FMOVQ 304(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V14.B16, V20.B16
+	VUSRA $3, V20.B16, V11.B16
+	WORD $0x4face178 // sdot v24.4s, v11.16b, v12.4b[1]
+	FMOVQ 304(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V14.B16, V30.B16
+	VUSRA $4, V30.B16, V10.B16
+	WORD $0x4f8ce958 // sdot v24.4s, v10.16b, v12.4b[2]
 	FMOVQ 304(R1), F21
 	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V20.B16, V11.B16
-	VUSRA $5, V11.B16, V21.B16
-	WORD $0x4fb7eab8 // sdot v24.4s, v21.16b, v23.4b[3]
-	WORD $0x4eacd718 // fsub v24.4s, v24.4s, v12.4s
-	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
-	FMOVQ 0(R10), F26
-	FMOVQ 368(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V2.B16, V30.B16, V19.B16
-	VUSRA $2, V19.B16, V15.B16
-	WORD $0x4f9fe1fa // sdot v26.4s, v15.16b, v31.4b[0]
-	FMOVQ 368(R1), F18
-	VUSHR $2, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V3.B16, V30.B16, V16.B16
-	VUSRA $3, V16.B16, V18.B16
-	WORD $0x4fbfe25a // sdot v26.4s, v18.16b, v31.4b[1]
-	FMOVQ 368(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V30.B16, V22.B16
-	VUSRA $4, V22.B16, V17.B16
-	WORD $0x4f9fea3a // sdot v26.4s, v17.16b, v31.4b[2]
-	FMOVQ 368(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	VAND V5.B16, V30.B16, V27.B16
-	VUSRA $5, V27.B16, V28.B16
-	WORD $0x4fbfeb9a // sdot v26.4s, v28.16b, v31.4b[3]
-	WORD $0x4ebdd75a // fsub v26.4s, v26.4s, v29.4s
-	WORD $0x4e6d100b // saddw2 v11.4s, v0.4s, v13.8h
+	VAND V5.B16, V14.B16, V13.B16
+	VUSRA $5, V13.B16, V21.B16
+	WORD $0x4faceab8 // sdot v24.4s, v21.16b, v12.4b[3]
+	WORD $0x4eb6d718 // fsub v24.4s, v24.4s, v22.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 368(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V20.B16
+	WORD $0x4f9fe293 // sdot v19.4s, v20.16b, v31.4b[0]
+	FMOVQ 368(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V29.B16, V10.B16
+	VUSRA $3, V10.B16, V30.B16
+	WORD $0x4fbfe3d3 // sdot v19.4s, v30.16b, v31.4b[1]
+	FMOVQ 368(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSRA $4, V21.B16, V13.B16
+	WORD $0x4f9fe9b3 // sdot v19.4s, v13.16b, v31.4b[2]
+	FMOVQ 368(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V29.B16, V26.B16
+	VUSRA $5, V26.B16, V27.B16
+	WORD $0x4fbfeb73 // sdot v19.4s, v27.16b, v31.4b[3]
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	WORD $0x4e77100b // saddw2 v11.4s, v0.4s, v23.8h
 	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4e2bcf58 // fmla v24.4s, v26.4s, v11.4s
-	FMOVQ 48(R11), F21
-	WORD $0x4f8e9318 // fmul v24.4s, v24.4s, v14.s[0]
-	WORD $0x4e35cf09 // fmla v9.4s, v24.4s, v21.4s
+	WORD $0x4e2bce78 // fmla v24.4s, v19.4s, v11.4s
+	WORD $0x4f991312 // fmla v18.4s, v24.4s, v25.s[0]
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair71
+	FMOVQ 0(R11), F20
+	WORD $0x4e34cde6 // fmla v6.4s, v15.4s, v20.4s
+	FMOVQ 16(R11), F10
+	WORD $0x4e2ace07 // fmla v7.4s, v16.4s, v10.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ece28 // fmla v8.4s, v17.4s, v30.4s
+	FMOVQ 48(R11), F21
+	WORD $0x4e35ce49 // fmla v9.4s, v18.4s, v21.4s
 	SUBS $1, R9
 	BNE block70
 	FSTPQ (F6, F7), 0(R14)
@@ -6615,14 +6611,14 @@ pair76:
 row78:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F11
-	FMOVQ 16(R14), F7
-	FMOVQ 32(R14), F16
-	FMOVQ 48(R14), F31
-	FMOVQ 0(R20), F18
-	FMOVQ 16(R20), F20
-	FMOVQ 32(R20), F19
-	FMOVQ 48(R20), F17
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V17.B16, V17.B16, V17.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
@@ -6671,149 +6667,157 @@ tile79:
 	FMOVQ 64(R23), F14
 	WORD $0x4e2ecf9b // fmla v27.4s, v28.4s, v14.4s
 	WORD $0x4e2ecdf9 // fmla v25.4s, v15.4s, v14.4s
-	FMOVQ 0(R11), F29
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	WORD $0x4e3dcf6b // fmla v11.4s, v27.4s, v29.4s
-	WORD $0x4f9e9339 // fmul v25.4s, v25.4s, v30.s[0]
-	WORD $0x4e3dcf32 // fmla v18.4s, v25.4s, v29.4s
+	WORD $0x4f97136b // fmla v11.4s, v27.4s, v23.s[0]
+	WORD $0x4f9e1332 // fmla v18.4s, v25.4s, v30.s[0]
+	FMOVQ 0(R10), F29
 	FMOVQ 0(R10), F13
-	FMOVQ 0(R10), F26
-	FMOVQ 256(R23), F8
-	WORD $0x4f96e10d // sdot v13.4s, v8.16b, v22.4b[0]
-	WORD $0x4f95e11a // sdot v26.4s, v8.16b, v21.4b[0]
-	FMOVQ 272(R23), F9
-	WORD $0x4fb6e12d // sdot v13.4s, v9.16b, v22.4b[1]
-	WORD $0x4fb5e13a // sdot v26.4s, v9.16b, v21.4b[1]
-	FMOVQ 288(R23), F12
-	WORD $0x4f96e98d // sdot v13.4s, v12.16b, v22.4b[2]
-	WORD $0x4f95e99a // sdot v26.4s, v12.16b, v21.4b[2]
-	FMOVQ 304(R23), F28
-	WORD $0x4fb6eb8d // sdot v13.4s, v28.16b, v22.4b[3]
-	WORD $0x4fb5eb9a // sdot v26.4s, v28.16b, v21.4b[3]
+	FMOVQ 256(R23), F26
+	WORD $0x4f96e35d // sdot v29.4s, v26.16b, v22.4b[0]
+	WORD $0x4f95e34d // sdot v13.4s, v26.16b, v21.4b[0]
+	FMOVQ 272(R23), F8
+	WORD $0x4fb6e11d // sdot v29.4s, v8.16b, v22.4b[1]
+	WORD $0x4fb5e10d // sdot v13.4s, v8.16b, v21.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f96e93d // sdot v29.4s, v9.16b, v22.4b[2]
+	WORD $0x4f95e92d // sdot v13.4s, v9.16b, v21.4b[2]
+	FMOVQ 304(R23), F12
+	WORD $0x4fb6e99d // sdot v29.4s, v12.16b, v22.4b[3]
+	WORD $0x4fb5e98d // sdot v13.4s, v12.16b, v21.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
 	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R23), F15
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x6e2fdf5a // fmul v26.4s, v26.4s, v15.4s
+	FMOVQ 16(R23), F28
+	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
+	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
+	FMOVQ 0(R10), F15
 	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F27
-	FMOVQ 320(R23), F25
-	WORD $0x4f98e32e // sdot v14.4s, v25.16b, v24.4b[0]
-	WORD $0x4f8ae33b // sdot v27.4s, v25.16b, v10.4b[0]
-	FMOVQ 336(R23), F29
-	WORD $0x4fb8e3ae // sdot v14.4s, v29.16b, v24.4b[1]
-	WORD $0x4faae3bb // sdot v27.4s, v29.16b, v10.4b[1]
-	FMOVQ 352(R23), F8
-	WORD $0x4f98e90e // sdot v14.4s, v8.16b, v24.4b[2]
-	WORD $0x4f8ae91b // sdot v27.4s, v8.16b, v10.4b[2]
-	FMOVQ 368(R23), F9
-	WORD $0x4fb8e92e // sdot v14.4s, v9.16b, v24.4b[3]
-	WORD $0x4faae93b // sdot v27.4s, v9.16b, v10.4b[3]
+	FMOVQ 320(R23), F27
+	WORD $0x4f98e36f // sdot v15.4s, v27.16b, v24.4b[0]
+	WORD $0x4f8ae36e // sdot v14.4s, v27.16b, v10.4b[0]
+	FMOVQ 336(R23), F25
+	WORD $0x4fb8e32f // sdot v15.4s, v25.16b, v24.4b[1]
+	WORD $0x4faae32e // sdot v14.4s, v25.16b, v10.4b[1]
+	FMOVQ 352(R23), F26
+	WORD $0x4f98eb4f // sdot v15.4s, v26.16b, v24.4b[2]
+	WORD $0x4f8aeb4e // sdot v14.4s, v26.16b, v10.4b[2]
+	FMOVQ 368(R23), F8
+	WORD $0x4fb8e90f // sdot v15.4s, v8.16b, v24.4b[3]
+	WORD $0x4faae90e // sdot v14.4s, v8.16b, v10.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
 	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 80(R23), F12
-	WORD $0x4e2ccdcd // fmla v13.4s, v14.4s, v12.4s
-	WORD $0x4e2ccf7a // fmla v26.4s, v27.4s, v12.4s
-	FMOVQ 16(R11), F28
-	WORD $0x4f9791ad // fmul v13.4s, v13.4s, v23.s[0]
-	WORD $0x4e3ccda7 // fmla v7.4s, v13.4s, v28.4s
-	WORD $0x4f9e935a // fmul v26.4s, v26.4s, v30.s[0]
-	WORD $0x4e3ccf54 // fmla v20.4s, v26.4s, v28.4s
-	FMOVQ 0(R10), F15
-	FMOVQ 0(R10), F25
-	FMOVQ 384(R23), F29
-	WORD $0x4f96e3af // sdot v15.4s, v29.16b, v22.4b[0]
-	WORD $0x4f95e3b9 // sdot v25.4s, v29.16b, v21.4b[0]
-	FMOVQ 400(R23), F8
-	WORD $0x4fb6e10f // sdot v15.4s, v8.16b, v22.4b[1]
-	WORD $0x4fb5e119 // sdot v25.4s, v8.16b, v21.4b[1]
-	FMOVQ 416(R23), F9
-	WORD $0x4f96e92f // sdot v15.4s, v9.16b, v22.4b[2]
-	WORD $0x4f95e939 // sdot v25.4s, v9.16b, v21.4b[2]
-	FMOVQ 432(R23), F14
-	WORD $0x4fb6e9cf // sdot v15.4s, v14.16b, v22.4b[3]
-	WORD $0x4fb5e9d9 // sdot v25.4s, v14.16b, v21.4b[3]
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 32(R23), F27
-	WORD $0x6e3bddef // fmul v15.4s, v15.4s, v27.4s
-	WORD $0x6e3bdf39 // fmul v25.4s, v25.4s, v27.4s
+	FMOVQ 80(R23), F9
+	WORD $0x4e29cdfd // fmla v29.4s, v15.4s, v9.4s
+	WORD $0x4e29cdcd // fmla v13.4s, v14.4s, v9.4s
+	WORD $0x4f9713a7 // fmla v7.4s, v29.4s, v23.s[0]
+	WORD $0x4f9e11b4 // fmla v20.4s, v13.4s, v30.s[0]
 	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R23), F26
-	WORD $0x4f98e34c // sdot v12.4s, v26.16b, v24.4b[0]
-	WORD $0x4f8ae34d // sdot v13.4s, v26.16b, v10.4b[0]
-	FMOVQ 464(R23), F28
-	WORD $0x4fb8e38c // sdot v12.4s, v28.16b, v24.4b[1]
-	WORD $0x4faae38d // sdot v13.4s, v28.16b, v10.4b[1]
-	FMOVQ 480(R23), F29
-	WORD $0x4f98ebac // sdot v12.4s, v29.16b, v24.4b[2]
-	WORD $0x4f8aebad // sdot v13.4s, v29.16b, v10.4b[2]
-	FMOVQ 496(R23), F8
-	WORD $0x4fb8e90c // sdot v12.4s, v8.16b, v24.4b[3]
-	WORD $0x4faae90d // sdot v13.4s, v8.16b, v10.4b[3]
+	FMOVQ 0(R10), F28
+	FMOVQ 384(R23), F27
+	WORD $0x4f96e36c // sdot v12.4s, v27.16b, v22.4b[0]
+	WORD $0x4f95e37c // sdot v28.4s, v27.16b, v21.4b[0]
+	FMOVQ 400(R23), F25
+	WORD $0x4fb6e32c // sdot v12.4s, v25.16b, v22.4b[1]
+	WORD $0x4fb5e33c // sdot v28.4s, v25.16b, v21.4b[1]
+	FMOVQ 416(R23), F26
+	WORD $0x4f96eb4c // sdot v12.4s, v26.16b, v22.4b[2]
+	WORD $0x4f95eb5c // sdot v28.4s, v26.16b, v21.4b[2]
+	FMOVQ 432(R23), F8
+	WORD $0x4fb6e90c // sdot v12.4s, v8.16b, v22.4b[3]
+	WORD $0x4fb5e91c // sdot v28.4s, v8.16b, v21.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 96(R23), F9
-	WORD $0x4e29cd8f // fmla v15.4s, v12.4s, v9.4s
-	WORD $0x4e29cdb9 // fmla v25.4s, v13.4s, v9.4s
-	FMOVQ 32(R11), F14
-	WORD $0x4f9791ef // fmul v15.4s, v15.4s, v23.s[0]
-	WORD $0x4e2ecdf0 // fmla v16.4s, v15.4s, v14.4s
-	WORD $0x4f9e9339 // fmul v25.4s, v25.4s, v30.s[0]
-	WORD $0x4e2ecf33 // fmla v19.4s, v25.4s, v14.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F26
-	FMOVQ 512(R23), F28
-	WORD $0x4f96e39b // sdot v27.4s, v28.16b, v22.4b[0]
-	WORD $0x4f95e39a // sdot v26.4s, v28.16b, v21.4b[0]
-	FMOVQ 528(R23), F29
-	WORD $0x4fb6e3bb // sdot v27.4s, v29.16b, v22.4b[1]
-	WORD $0x4fb5e3ba // sdot v26.4s, v29.16b, v21.4b[1]
-	FMOVQ 544(R23), F8
-	WORD $0x4f96e91b // sdot v27.4s, v8.16b, v22.4b[2]
-	WORD $0x4f95e91a // sdot v26.4s, v8.16b, v21.4b[2]
-	FMOVQ 560(R23), F12
-	WORD $0x4fb6e99b // sdot v27.4s, v12.16b, v22.4b[3]
-	WORD $0x4fb5e99a // sdot v26.4s, v12.16b, v21.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R23), F13
-	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
-	WORD $0x6e2ddf5a // fmul v26.4s, v26.4s, v13.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 32(R23), F15
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
+	FMOVQ 0(R10), F14
 	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F15
-	FMOVQ 576(R23), F25
-	WORD $0x4f98e329 // sdot v9.4s, v25.16b, v24.4b[0]
-	WORD $0x4f8ae32f // sdot v15.4s, v25.16b, v10.4b[0]
-	FMOVQ 592(R23), F14
-	WORD $0x4fb8e1c9 // sdot v9.4s, v14.16b, v24.4b[1]
-	WORD $0x4faae1cf // sdot v15.4s, v14.16b, v10.4b[1]
-	FMOVQ 608(R23), F28
-	WORD $0x4f98eb89 // sdot v9.4s, v28.16b, v24.4b[2]
-	WORD $0x4f8aeb8f // sdot v15.4s, v28.16b, v10.4b[2]
-	FMOVQ 624(R23), F29
-	WORD $0x4fb8eba9 // sdot v9.4s, v29.16b, v24.4b[3]
-	WORD $0x4faaebaf // sdot v15.4s, v29.16b, v10.4b[3]
+	FMOVQ 448(R23), F29
+	WORD $0x4f98e3ae // sdot v14.4s, v29.16b, v24.4b[0]
+	WORD $0x4f8ae3a9 // sdot v9.4s, v29.16b, v10.4b[0]
+	FMOVQ 464(R23), F13
+	WORD $0x4fb8e1ae // sdot v14.4s, v13.16b, v24.4b[1]
+	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
+	FMOVQ 480(R23), F27
+	WORD $0x4f98eb6e // sdot v14.4s, v27.16b, v24.4b[2]
+	WORD $0x4f8aeb69 // sdot v9.4s, v27.16b, v10.4b[2]
+	FMOVQ 496(R23), F25
+	WORD $0x4fb8eb2e // sdot v14.4s, v25.16b, v24.4b[3]
+	WORD $0x4faaeb29 // sdot v9.4s, v25.16b, v10.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
 	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 96(R23), F26
+	WORD $0x4e3acdcc // fmla v12.4s, v14.4s, v26.4s
+	WORD $0x4e3acd3c // fmla v28.4s, v9.4s, v26.4s
+	WORD $0x4f971190 // fmla v16.4s, v12.4s, v23.s[0]
+	WORD $0x4f9e1393 // fmla v19.4s, v28.4s, v30.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F15
+	FMOVQ 512(R23), F29
+	WORD $0x4f96e3a8 // sdot v8.4s, v29.16b, v22.4b[0]
+	WORD $0x4f95e3af // sdot v15.4s, v29.16b, v21.4b[0]
+	FMOVQ 528(R23), F13
+	WORD $0x4fb6e1a8 // sdot v8.4s, v13.16b, v22.4b[1]
+	WORD $0x4fb5e1af // sdot v15.4s, v13.16b, v21.4b[1]
+	FMOVQ 544(R23), F27
+	WORD $0x4f96eb68 // sdot v8.4s, v27.16b, v22.4b[2]
+	WORD $0x4f95eb6f // sdot v15.4s, v27.16b, v21.4b[2]
+	FMOVQ 560(R23), F25
+	WORD $0x4fb6eb28 // sdot v8.4s, v25.16b, v22.4b[3]
+	WORD $0x4fb5eb2f // sdot v15.4s, v25.16b, v21.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
 	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 112(R23), F8
-	WORD $0x4e28cd3b // fmla v27.4s, v9.4s, v8.4s
-	WORD $0x4e28cdfa // fmla v26.4s, v15.4s, v8.4s
-	FMOVQ 48(R11), F12
-	WORD $0x4f97937b // fmul v27.4s, v27.4s, v23.s[0]
-	WORD $0x4e2ccf7f // fmla v31.4s, v27.4s, v12.4s
-	WORD $0x4f9e935a // fmul v26.4s, v26.4s, v30.s[0]
-	WORD $0x4e2ccf51 // fmla v17.4s, v26.4s, v12.4s
+	FMOVQ 48(R23), F14
+	WORD $0x6e2edd08 // fmul v8.4s, v8.4s, v14.4s
+	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F26
+	FMOVQ 576(R23), F12
+	WORD $0x4f98e189 // sdot v9.4s, v12.16b, v24.4b[0]
+	WORD $0x4f8ae19a // sdot v26.4s, v12.16b, v10.4b[0]
+	FMOVQ 592(R23), F28
+	WORD $0x4fb8e389 // sdot v9.4s, v28.16b, v24.4b[1]
+	WORD $0x4faae39a // sdot v26.4s, v28.16b, v10.4b[1]
+	FMOVQ 608(R23), F29
+	WORD $0x4f98eba9 // sdot v9.4s, v29.16b, v24.4b[2]
+	WORD $0x4f8aebba // sdot v26.4s, v29.16b, v10.4b[2]
+	FMOVQ 624(R23), F13
+	WORD $0x4fb8e9a9 // sdot v9.4s, v13.16b, v24.4b[3]
+	WORD $0x4faae9ba // sdot v26.4s, v13.16b, v10.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 112(R23), F27
+	WORD $0x4e3bcd28 // fmla v8.4s, v9.4s, v27.4s
+	WORD $0x4e3bcf4f // fmla v15.4s, v26.4s, v27.4s
+	WORD $0x4f97111f // fmla v31.4s, v8.4s, v23.s[0]
+	WORD $0x4f9e11f1 // fmla v17.4s, v15.4s, v30.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile79
-	FSTPQ (F11, F7), 0(R14)
-	FSTPQ (F16, F31), 32(R14)
-	FSTPQ (F18, F20), 0(R20)
-	FSTPQ (F19, F17), 32(R20)
+	FMOVQ 0(R14), F25
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F12
+	FMOVQ 48(R14), F28
+	FMOVQ 0(R20), F29
+	FMOVQ 16(R20), F13
+	FMOVQ 32(R20), F9
+	FMOVQ 48(R20), F26
+	FMOVQ 0(R11), F27
+	WORD $0x4e3bcd79 // fmla v25.4s, v11.4s, v27.4s
+	WORD $0x4e3bce5d // fmla v29.4s, v18.4s, v27.4s
+	FMOVQ 16(R11), F8
+	WORD $0x4e28ccee // fmla v14.4s, v7.4s, v8.4s
+	WORD $0x4e28ce8d // fmla v13.4s, v20.4s, v8.4s
+	FMOVQ 32(R11), F15
+	WORD $0x4e2fce0c // fmla v12.4s, v16.4s, v15.4s
+	WORD $0x4e2fce69 // fmla v9.4s, v19.4s, v15.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e36cffc // fmla v28.4s, v31.4s, v22.4s
+	WORD $0x4e36ce3a // fmla v26.4s, v17.4s, v22.4s
+	FSTPQ (F25, F14), 0(R14)
+	FSTPQ (F12, F28), 32(R14)
+	FSTPQ (F29, F13), 0(R20)
+	FSTPQ (F9, F26), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -9034,494 +9038,490 @@ block106:
 	FSTPQ (F11, F12), 32(R11)
 	ADD $64, R1
 	MOVD $8, R4
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
 pair107:
-	FMOVQ 0(R2), F13
-	FMOVQ 16(R2), F14
-	FMOVQ 32(R2), F15
-	WORD $0x4f3e05f0 // sshr v16.4s, v15.4s, #2
-	VSUB V16.S4, V0.S4, V16.S4
-	VDUP V16.S[2], V17.S4
-	VDUP V16.S[3], V18.S4
+	FMOVQ 0(R2), F17
+	FMOVQ 16(R2), F18
+	FMOVQ 32(R2), F19
+	WORD $0x4f3e0674 // sshr v20.4s, v19.4s, #2
+	VSUB V20.S4, V0.S4, V20.S4
+	VDUP V20.S[2], V21.S4
+	VDUP V20.S[3], V22.S4
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 64(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 320(R1), F21
-	VSHL $4, V21.B16, V22.B16
-	VAND V2.B16, V22.B16, V23.B16
-	VORR V23.B16, V20.B16, V20.B16
-	WORD $0x4f8de293 // sdot v19.4s, v20.16b, v13.4b[0]
-	FMOVQ 128(R1), F24
+	FMOVQ 0(R10), F23
+	FMOVQ 64(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V25.B16
-	VUSRA $2, V25.B16, V24.B16
-	WORD $0x4fade313 // sdot v19.4s, v24.16b, v13.4b[1]
-	FMOVQ 192(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V21.B16, V27.B16
-	VORR V27.B16, V26.B16, V26.B16
-	WORD $0x4f8deb53 // sdot v19.4s, v26.16b, v13.4b[2]
-	FMOVQ 256(R1), F28
+	FMOVQ 320(R1), F25
+	VSHL $4, V25.B16, V26.B16
+	VAND V2.B16, V26.B16, V27.B16
+	VORR V27.B16, V24.B16, V24.B16
+	WORD $0x4f91e317 // sdot v23.4s, v24.16b, v17.4b[0]
+	FMOVQ 128(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V21.B16, V29.B16
+	VAND V3.B16, V26.B16, V29.B16
 	VUSRA $2, V29.B16, V28.B16
-	WORD $0x4fadeb93 // sdot v19.4s, v28.16b, v13.4b[3]
-	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
-	FMOVD 0(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e101f // saddw v31.4s, v0.4s, v30.4h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e3fde73 // fmul v19.4s, v19.4s, v31.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 64(R1), F10
-	FMOVQ 384(R1), F11
-	VSHL $4, V11.B16, V12.B16
-	VAND V2.B16, V12.B16, V8.B16
-	VUSRA $4, V10.B16, V8.B16
-	WORD $0x4f8ee109 // sdot v9.4s, v8.16b, v14.4b[0]
-	FMOVQ 128(R1), F16
-	VAND V3.B16, V12.B16, V23.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V23.B16, V16.B16
-	WORD $0x4faee209 // sdot v9.4s, v16.16b, v14.4b[1]
-	FMOVQ 192(R1), F20
-	VAND V2.B16, V11.B16, V25.B16
-	VUSRA $4, V20.B16, V25.B16
-	WORD $0x4f8eeb29 // sdot v9.4s, v25.16b, v14.4b[2]
-	FMOVQ 256(R1), F24
-	VAND V3.B16, V11.B16, V27.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V27.B16, V24.B16
-	WORD $0x4faeeb09 // sdot v9.4s, v24.16b, v14.4b[3]
-	WORD $0x4eb2d529 // fsub v9.4s, v9.4s, v18.4s
-	FMOVD 16(R1), F26
-	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
-	WORD $0x0e7a1016 // saddw v22.4s, v0.4s, v26.4h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4e36cd33 // fmla v19.4s, v9.4s, v22.4s
-	FMOVQ 0(R11), F21
-	WORD $0x4f8f9273 // fmul v19.4s, v19.4s, v15.s[0]
-	WORD $0x4e35ce64 // fmla v4.4s, v19.4s, v21.4s
+	WORD $0x4fb1e397 // sdot v23.4s, v28.16b, v17.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V25.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	WORD $0x4f91ebd7 // sdot v23.4s, v30.16b, v17.4b[2]
+	FMOVQ 256(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V25.B16, V10.B16
+	VUSRA $2, V10.B16, V9.B16
+	WORD $0x4fb1e937 // sdot v23.4s, v9.16b, v17.4b[3]
+	WORD $0x4eb5d6f7 // fsub v23.4s, v23.4s, v21.4s
+	FMOVD 0(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 64(R1), F20
+	FMOVQ 384(R1), F27
+	VSHL $4, V27.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VUSRA $4, V20.B16, V29.B16
+	WORD $0x4f92e3a8 // sdot v8.4s, v29.16b, v18.4b[0]
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V24.B16, V31.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x4fb2e388 // sdot v8.4s, v28.16b, v18.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V2.B16, V27.B16, V26.B16
+	VUSRA $4, V30.B16, V26.B16
+	WORD $0x4f92eb48 // sdot v8.4s, v26.16b, v18.4b[2]
+	FMOVQ 256(R1), F25
+	VAND V3.B16, V27.B16, V10.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V10.B16, V25.B16
+	WORD $0x4fb2eb28 // sdot v8.4s, v25.16b, v18.4b[3]
+	WORD $0x4eb6d508 // fsub v8.4s, v8.4s, v22.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e2ccd17 // fmla v23.4s, v8.4s, v12.4s
+	WORD $0x4f9312ed // fmla v13.4s, v23.4s, v19.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 80(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 0(R10), F20
+	FMOVQ 80(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
 	FMOVQ 336(R1), F31
-	VSHL $4, V31.B16, V10.B16
-	VAND V2.B16, V10.B16, V8.B16
-	VORR V8.B16, V28.B16, V28.B16
-	WORD $0x4f8de39d // sdot v29.4s, v28.16b, v13.4b[0]
-	FMOVQ 144(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V10.B16, V16.B16
-	VUSRA $2, V16.B16, V23.B16
-	WORD $0x4fade2fd // sdot v29.4s, v23.16b, v13.4b[1]
-	FMOVQ 208(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V31.B16, V25.B16
-	VORR V25.B16, V20.B16, V20.B16
-	WORD $0x4f8dea9d // sdot v29.4s, v20.16b, v13.4b[2]
-	FMOVQ 272(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V31.B16, V11.B16
-	VUSRA $2, V11.B16, V12.B16
-	WORD $0x4fade99d // sdot v29.4s, v12.16b, v13.4b[3]
-	WORD $0x4eb1d7bd // fsub v29.4s, v29.4s, v17.4s
-	WORD $0x4e7e101b // saddw2 v27.4s, v0.4s, v30.8h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x6e3bdfbd // fmul v29.4s, v29.4s, v27.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 80(R1), F9
-	FMOVQ 400(R1), F22
-	VSHL $4, V22.B16, V19.B16
-	VAND V2.B16, V19.B16, V21.B16
-	VUSRA $4, V9.B16, V21.B16
-	WORD $0x4f8ee2b8 // sdot v24.4s, v21.16b, v14.4b[0]
-	FMOVQ 144(R1), F8
-	VAND V3.B16, V19.B16, V28.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V28.B16, V8.B16
-	WORD $0x4faee118 // sdot v24.4s, v8.16b, v14.4b[1]
-	FMOVQ 208(R1), F16
-	VAND V2.B16, V22.B16, V23.B16
-	VUSRA $4, V16.B16, V23.B16
-	WORD $0x4f8eeaf8 // sdot v24.4s, v23.16b, v14.4b[2]
+	VSHL $4, V31.B16, V28.B16
+	VAND V2.B16, V28.B16, V30.B16
+	VORR V30.B16, V29.B16, V29.B16
+	WORD $0x4f91e3b4 // sdot v20.4s, v29.16b, v17.4b[0]
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V28.B16, V24.B16
+	VUSRA $2, V24.B16, V26.B16
+	WORD $0x4fb1e354 // sdot v20.4s, v26.16b, v17.4b[1]
+	FMOVQ 208(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V2.B16, V31.B16, V10.B16
+	VORR V10.B16, V27.B16, V27.B16
+	WORD $0x4f91eb74 // sdot v20.4s, v27.16b, v17.4b[2]
 	FMOVQ 272(R1), F25
-	VAND V3.B16, V22.B16, V20.B16
-	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V20.B16, V25.B16
-	WORD $0x4faeeb38 // sdot v24.4s, v25.16b, v14.4b[3]
-	WORD $0x4eb2d718 // fsub v24.4s, v24.4s, v18.4s
-	WORD $0x4e7a100a // saddw2 v10.4s, v0.4s, v26.8h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4e2acf1d // fmla v29.4s, v24.4s, v10.4s
-	FMOVQ 16(R11), F31
-	WORD $0x4f8f93bd // fmul v29.4s, v29.4s, v15.s[0]
-	WORD $0x4e3fcfa5 // fmla v5.4s, v29.4s, v31.4s
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V31.B16, V8.B16
+	VUSRA $2, V8.B16, V25.B16
+	WORD $0x4fb1eb34 // sdot v20.4s, v25.16b, v17.4b[3]
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	WORD $0x4e6b100c // saddw2 v12.4s, v0.4s, v11.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
+	FMOVQ 0(R10), F23
+	FMOVQ 80(R1), F30
+	FMOVQ 400(R1), F29
+	VSHL $4, V29.B16, V24.B16
+	VAND V2.B16, V24.B16, V26.B16
+	VUSRA $4, V30.B16, V26.B16
+	WORD $0x4f92e357 // sdot v23.4s, v26.16b, v18.4b[0]
+	FMOVQ 144(R1), F10
+	VAND V3.B16, V24.B16, V27.B16
+	VUSHR $4, V10.B16, V10.B16
+	VUSRA $2, V27.B16, V10.B16
+	WORD $0x4fb2e157 // sdot v23.4s, v10.16b, v18.4b[1]
+	FMOVQ 208(R1), F28
+	VAND V2.B16, V29.B16, V31.B16
+	VUSRA $4, V28.B16, V31.B16
+	WORD $0x4f92ebf7 // sdot v23.4s, v31.16b, v18.4b[2]
+	FMOVQ 272(R1), F8
+	VAND V3.B16, V29.B16, V25.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V25.B16, V8.B16
+	WORD $0x4fb2e917 // sdot v23.4s, v8.16b, v18.4b[3]
+	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
+	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e2bcef4 // fmla v20.4s, v23.4s, v11.4s
+	WORD $0x4f93128e // fmla v14.4s, v20.4s, v19.s[0]
 	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F12
+	FMOVQ 96(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 352(R1), F26
+	VSHL $4, V26.B16, V27.B16
+	VAND V2.B16, V27.B16, V10.B16
+	VORR V10.B16, V30.B16, V30.B16
+	WORD $0x4f91e3cc // sdot v12.4s, v30.16b, v17.4b[0]
+	FMOVQ 160(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V27.B16, V31.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x4fb1e38c // sdot v12.4s, v28.16b, v17.4b[1]
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V2.B16, V26.B16, V29.B16
+	VORR V29.B16, V24.B16, V24.B16
+	WORD $0x4f91eb0c // sdot v12.4s, v24.16b, v17.4b[2]
+	FMOVQ 288(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V26.B16, V8.B16
+	VUSRA $2, V8.B16, V25.B16
+	WORD $0x4fb1eb2c // sdot v12.4s, v25.16b, v17.4b[3]
+	WORD $0x4eb5d58c // fsub v12.4s, v12.4s, v21.4s
+	FMOVD 8(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e691017 // saddw v23.4s, v0.4s, v9.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
 	FMOVQ 0(R10), F11
-	FMOVQ 96(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 352(R1), F30
-	VSHL $4, V30.B16, V27.B16
-	VAND V2.B16, V27.B16, V9.B16
-	VORR V9.B16, V12.B16, V12.B16
-	WORD $0x4f8de18b // sdot v11.4s, v12.16b, v13.4b[0]
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V27.B16, V28.B16
-	VUSRA $2, V28.B16, V21.B16
-	WORD $0x4fade2ab // sdot v11.4s, v21.16b, v13.4b[1]
-	FMOVQ 224(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V30.B16, V16.B16
-	VORR V16.B16, V8.B16, V8.B16
-	WORD $0x4f8de90b // sdot v11.4s, v8.16b, v13.4b[2]
-	FMOVQ 288(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V30.B16, V19.B16
-	VUSRA $2, V19.B16, V23.B16
-	WORD $0x4fadeaeb // sdot v11.4s, v23.16b, v13.4b[3]
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
-	FMOVD 8(R1), F22
-	WORD $0x0f08a6d6 // sshll v22.8h, v22.8b, #0
-	WORD $0x0e761014 // saddw v20.4s, v0.4s, v22.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e34dd6b // fmul v11.4s, v11.4s, v20.4s
-	FMOVQ 0(R10), F25
-	FMOVQ 96(R1), F26
-	FMOVQ 416(R1), F24
-	VSHL $4, V24.B16, V10.B16
-	VAND V2.B16, V10.B16, V29.B16
-	VUSRA $4, V26.B16, V29.B16
-	WORD $0x4f8ee3b9 // sdot v25.4s, v29.16b, v14.4b[0]
-	FMOVQ 160(R1), F31
-	VAND V3.B16, V10.B16, V9.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V9.B16, V31.B16
-	WORD $0x4faee3f9 // sdot v25.4s, v31.16b, v14.4b[1]
-	FMOVQ 224(R1), F12
-	VAND V2.B16, V24.B16, V28.B16
-	VUSRA $4, V12.B16, V28.B16
-	WORD $0x4f8eeb99 // sdot v25.4s, v28.16b, v14.4b[2]
-	FMOVQ 288(R1), F21
-	VAND V3.B16, V24.B16, V16.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V16.B16, V21.B16
-	WORD $0x4faeeab9 // sdot v25.4s, v21.16b, v14.4b[3]
-	WORD $0x4eb2d739 // fsub v25.4s, v25.4s, v18.4s
-	FMOVD 24(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e68101b // saddw v27.4s, v0.4s, v8.4h
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4e3bcf2b // fmla v11.4s, v25.4s, v27.4s
-	FMOVQ 32(R11), F30
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
-	WORD $0x4e3ecd66 // fmla v6.4s, v11.4s, v30.4s
+	FMOVQ 96(R1), F20
+	FMOVQ 416(R1), F10
+	VSHL $4, V10.B16, V30.B16
+	VAND V2.B16, V30.B16, V31.B16
+	VUSRA $4, V20.B16, V31.B16
+	WORD $0x4f92e3eb // sdot v11.4s, v31.16b, v18.4b[0]
+	FMOVQ 160(R1), F28
+	VAND V3.B16, V30.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V29.B16, V28.B16
+	WORD $0x4fb2e38b // sdot v11.4s, v28.16b, v18.4b[1]
+	FMOVQ 224(R1), F24
+	VAND V2.B16, V10.B16, V27.B16
+	VUSRA $4, V24.B16, V27.B16
+	WORD $0x4f92eb6b // sdot v11.4s, v27.16b, v18.4b[2]
+	FMOVQ 288(R1), F26
+	VAND V3.B16, V10.B16, V8.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V8.B16, V26.B16
+	WORD $0x4fb2eb4b // sdot v11.4s, v26.16b, v18.4b[3]
+	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
+	FMOVD 24(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e791017 // saddw v23.4s, v0.4s, v25.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e37cd6c // fmla v12.4s, v11.4s, v23.4s
+	WORD $0x4f93118f // fmla v15.4s, v12.4s, v19.s[0]
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 112(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 368(R1), F20
-	VSHL $4, V20.B16, V26.B16
-	VAND V2.B16, V26.B16, V29.B16
-	VORR V29.B16, V23.B16, V23.B16
-	WORD $0x4f8de2f3 // sdot v19.4s, v23.16b, v13.4b[0]
-	FMOVQ 176(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	VAND V3.B16, V26.B16, V31.B16
-	VUSRA $2, V31.B16, V9.B16
-	WORD $0x4fade133 // sdot v19.4s, v9.16b, v13.4b[1]
-	FMOVQ 240(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V20.B16, V28.B16
-	VORR V28.B16, V12.B16, V12.B16
-	WORD $0x4f8de993 // sdot v19.4s, v12.16b, v13.4b[2]
-	FMOVQ 304(R1), F10
+	FMOVQ 0(R10), F20
+	FMOVQ 112(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 368(R1), F29
+	VSHL $4, V29.B16, V28.B16
+	VAND V2.B16, V28.B16, V24.B16
+	VORR V24.B16, V31.B16, V31.B16
+	WORD $0x4f91e3f4 // sdot v20.4s, v31.16b, v17.4b[0]
+	FMOVQ 176(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V28.B16, V30.B16
+	VUSRA $2, V30.B16, V27.B16
+	WORD $0x4fb1e374 // sdot v20.4s, v27.16b, v17.4b[1]
+	FMOVQ 240(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V20.B16, V24.B16
-	VUSRA $2, V24.B16, V10.B16
-	WORD $0x4fade953 // sdot v19.4s, v10.16b, v13.4b[3]
-	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
-	WORD $0x4e761010 // saddw2 v16.4s, v0.4s, v22.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e30de73 // fmul v19.4s, v19.4s, v16.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 112(R1), F25
-	FMOVQ 432(R1), F27
-	VSHL $4, V27.B16, V11.B16
-	VAND V2.B16, V11.B16, V30.B16
-	VUSRA $4, V25.B16, V30.B16
-	WORD $0x4f8ee3d5 // sdot v21.4s, v30.16b, v14.4b[0]
-	FMOVQ 176(R1), F29
-	VAND V3.B16, V11.B16, V23.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V23.B16, V29.B16
-	WORD $0x4faee3b5 // sdot v21.4s, v29.16b, v14.4b[1]
-	FMOVQ 240(R1), F31
-	VAND V2.B16, V27.B16, V9.B16
-	VUSRA $4, V31.B16, V9.B16
-	WORD $0x4f8ee935 // sdot v21.4s, v9.16b, v14.4b[2]
-	FMOVQ 304(R1), F28
-	VAND V3.B16, V27.B16, V12.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V12.B16, V28.B16
-	WORD $0x4faeeb95 // sdot v21.4s, v28.16b, v14.4b[3]
-	WORD $0x4eb2d6b5 // fsub v21.4s, v21.4s, v18.4s
-	WORD $0x4e68101a // saddw2 v26.4s, v0.4s, v8.8h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x4e3aceb3 // fmla v19.4s, v21.4s, v26.4s
-	FMOVQ 48(R11), F20
-	WORD $0x4f8f9273 // fmul v19.4s, v19.4s, v15.s[0]
-	WORD $0x4e34ce67 // fmla v7.4s, v19.4s, v20.4s
-	FMOVQ 64(R2), F24
-	FMOVQ 80(R2), F10
-	FMOVQ 96(R2), F22
-	WORD $0x4f3e06d0 // sshr v16.4s, v22.4s, #2
-	VSUB V16.S4, V0.S4, V16.S4
-	VDUP V16.S[2], V25.S4
-	VDUP V16.S[3], V30.S4
+	VAND V2.B16, V29.B16, V8.B16
+	VORR V8.B16, V10.B16, V10.B16
+	WORD $0x4f91e954 // sdot v20.4s, v10.16b, v17.4b[2]
+	FMOVQ 304(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V26.B16
+	WORD $0x4fb1eb54 // sdot v20.4s, v26.16b, v17.4b[3]
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
+	FMOVQ 0(R10), F12
+	FMOVQ 112(R1), F24
+	FMOVQ 432(R1), F31
+	VSHL $4, V31.B16, V30.B16
+	VAND V2.B16, V30.B16, V27.B16
+	VUSRA $4, V24.B16, V27.B16
+	WORD $0x4f92e36c // sdot v12.4s, v27.16b, v18.4b[0]
+	FMOVQ 176(R1), F8
+	VAND V3.B16, V30.B16, V10.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V10.B16, V8.B16
+	WORD $0x4fb2e10c // sdot v12.4s, v8.16b, v18.4b[1]
+	FMOVQ 240(R1), F28
+	VAND V2.B16, V31.B16, V29.B16
+	VUSRA $4, V28.B16, V29.B16
+	WORD $0x4f92ebac // sdot v12.4s, v29.16b, v18.4b[2]
+	FMOVQ 304(R1), F11
+	VAND V3.B16, V31.B16, V26.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V26.B16, V11.B16
+	WORD $0x4fb2e96c // sdot v12.4s, v11.16b, v18.4b[3]
+	WORD $0x4eb6d58c // fsub v12.4s, v12.4s, v22.4s
+	WORD $0x4e791009 // saddw2 v9.4s, v0.4s, v25.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4e29cd94 // fmla v20.4s, v12.4s, v9.4s
+	WORD $0x4f931290 // fmla v16.4s, v20.4s, v19.s[0]
+	FMOVQ 64(R2), F23
+	FMOVQ 80(R2), F24
+	FMOVQ 96(R2), F27
+	WORD $0x4f3e076a // sshr v10.4s, v27.4s, #2
+	VSUB V10.S4, V0.S4, V10.S4
+	VDUP V10.S[2], V8.S4
+	VDUP V10.S[3], V28.S4
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 448(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 0(R10), F29
+	FMOVQ 448(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
 	FMOVQ 704(R1), F31
-	VSHL $4, V31.B16, V9.B16
-	VAND V2.B16, V9.B16, V11.B16
-	VORR V11.B16, V29.B16, V29.B16
-	WORD $0x4f98e3b7 // sdot v23.4s, v29.16b, v24.4b[0]
-	FMOVQ 512(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V9.B16, V12.B16
-	VUSRA $2, V12.B16, V27.B16
-	WORD $0x4fb8e377 // sdot v23.4s, v27.16b, v24.4b[1]
-	FMOVQ 576(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V2.B16, V31.B16, V8.B16
-	VORR V8.B16, V28.B16, V28.B16
-	WORD $0x4f98eb97 // sdot v23.4s, v28.16b, v24.4b[2]
-	FMOVQ 640(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V31.B16, V26.B16
-	VUSRA $2, V26.B16, V21.B16
-	WORD $0x4fb8eab7 // sdot v23.4s, v21.16b, v24.4b[3]
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
+	VSHL $4, V31.B16, V26.B16
+	VAND V2.B16, V26.B16, V11.B16
+	VORR V11.B16, V30.B16, V30.B16
+	WORD $0x4f97e3dd // sdot v29.4s, v30.16b, v23.4b[0]
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V26.B16, V12.B16
+	VUSRA $2, V12.B16, V25.B16
+	WORD $0x4fb7e33d // sdot v29.4s, v25.16b, v23.4b[1]
+	FMOVQ 576(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V2.B16, V31.B16, V20.B16
+	VORR V20.B16, V9.B16, V9.B16
+	WORD $0x4f97e93d // sdot v29.4s, v9.16b, v23.4b[2]
+	FMOVQ 640(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V31.B16, V18.B16
+	VUSRA $2, V18.B16, V17.B16
+	WORD $0x4fb7ea3d // sdot v29.4s, v17.16b, v23.4b[3]
+	WORD $0x4ea8d7bd // fsub v29.4s, v29.4s, v8.4s
 	FMOVD 32(R1), F19
 	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
-	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x6e34def7 // fmul v23.4s, v23.4s, v20.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R1), F14
-	FMOVQ 768(R1), F15
-	VSHL $4, V15.B16, V17.B16
-	VAND V2.B16, V17.B16, V18.B16
-	VUSRA $4, V14.B16, V18.B16
-	WORD $0x4f8ae24d // sdot v13.4s, v18.16b, v10.4b[0]
-	FMOVQ 512(R1), F16
-	VAND V3.B16, V17.B16, V11.B16
-	VUSHR $4, V16.B16, V16.B16
-	VUSRA $2, V11.B16, V16.B16
-	WORD $0x4faae20d // sdot v13.4s, v16.16b, v10.4b[1]
-	FMOVQ 576(R1), F29
-	VAND V2.B16, V15.B16, V12.B16
-	VUSRA $4, V29.B16, V12.B16
-	WORD $0x4f8ae98d // sdot v13.4s, v12.16b, v10.4b[2]
-	FMOVQ 640(R1), F27
-	VAND V3.B16, V15.B16, V8.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V8.B16, V27.B16
-	WORD $0x4faaeb6d // sdot v13.4s, v27.16b, v10.4b[3]
-	WORD $0x4ebed5ad // fsub v13.4s, v13.4s, v30.4s
-	FMOVD 48(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c1009 // saddw v9.4s, v0.4s, v28.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4e29cdb7 // fmla v23.4s, v13.4s, v9.4s
-	FMOVQ 0(R11), F31
-	WORD $0x4f9692f7 // fmul v23.4s, v23.4s, v22.s[0]
-	WORD $0x4e3fcee4 // fmla v4.4s, v23.4s, v31.4s
+	WORD $0x0e731015 // saddw v21.4s, v0.4s, v19.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
+	FMOVQ 0(R10), F22
+	FMOVQ 448(R1), F10
+	FMOVQ 768(R1), F11
+	VSHL $4, V11.B16, V30.B16
+	VAND V2.B16, V30.B16, V12.B16
+	VUSRA $4, V10.B16, V12.B16
+	WORD $0x4f98e196 // sdot v22.4s, v12.16b, v24.4b[0]
+	FMOVQ 512(R1), F25
+	VAND V3.B16, V30.B16, V20.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V20.B16, V25.B16
+	WORD $0x4fb8e336 // sdot v22.4s, v25.16b, v24.4b[1]
+	FMOVQ 576(R1), F9
+	VAND V2.B16, V11.B16, V26.B16
+	VUSRA $4, V9.B16, V26.B16
+	WORD $0x4f98eb56 // sdot v22.4s, v26.16b, v24.4b[2]
+	FMOVQ 640(R1), F31
+	VAND V3.B16, V11.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V18.B16, V31.B16
+	WORD $0x4fb8ebf6 // sdot v22.4s, v31.16b, v24.4b[3]
+	WORD $0x4ebcd6d6 // fsub v22.4s, v22.4s, v28.4s
+	FMOVD 48(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711015 // saddw v21.4s, v0.4s, v17.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4e35cedd // fmla v29.4s, v22.4s, v21.4s
+	WORD $0x4f9b13ad // fmla v13.4s, v29.4s, v27.s[0]
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F26
-	FMOVQ 464(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 0(R10), F10
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
 	FMOVQ 720(R1), F20
-	VSHL $4, V20.B16, V14.B16
-	VAND V2.B16, V14.B16, V18.B16
-	VORR V18.B16, V21.B16, V21.B16
-	WORD $0x4f98e2ba // sdot v26.4s, v21.16b, v24.4b[0]
-	FMOVQ 528(R1), F11
+	VSHL $4, V20.B16, V25.B16
+	VAND V2.B16, V25.B16, V9.B16
+	VORR V9.B16, V12.B16, V12.B16
+	WORD $0x4f97e18a // sdot v10.4s, v12.16b, v23.4b[0]
+	FMOVQ 528(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V25.B16, V30.B16
+	VUSRA $2, V30.B16, V26.B16
+	WORD $0x4fb7e34a // sdot v10.4s, v26.16b, v23.4b[1]
+	FMOVQ 592(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V14.B16, V16.B16
-	VUSRA $2, V16.B16, V11.B16
-	WORD $0x4fb8e17a // sdot v26.4s, v11.16b, v24.4b[1]
-	FMOVQ 592(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V20.B16, V12.B16
-	VORR V12.B16, V29.B16, V29.B16
-	WORD $0x4f98ebba // sdot v26.4s, v29.16b, v24.4b[2]
-	FMOVQ 656(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V20.B16, V15.B16
-	VUSRA $2, V15.B16, V17.B16
-	WORD $0x4fb8ea3a // sdot v26.4s, v17.16b, v24.4b[3]
-	WORD $0x4eb9d75a // fsub v26.4s, v26.4s, v25.4s
-	WORD $0x4e731008 // saddw2 v8.4s, v0.4s, v19.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x6e28df5a // fmul v26.4s, v26.4s, v8.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 464(R1), F13
-	FMOVQ 784(R1), F9
-	VSHL $4, V9.B16, V23.B16
-	VAND V2.B16, V23.B16, V31.B16
-	VUSRA $4, V13.B16, V31.B16
-	WORD $0x4f8ae3fb // sdot v27.4s, v31.16b, v10.4b[0]
+	VAND V2.B16, V20.B16, V18.B16
+	VORR V18.B16, V11.B16, V11.B16
+	WORD $0x4f97e96a // sdot v10.4s, v11.16b, v23.4b[2]
+	FMOVQ 656(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V20.B16, V22.B16
+	VUSRA $2, V22.B16, V31.B16
+	WORD $0x4fb7ebea // sdot v10.4s, v31.16b, v23.4b[3]
+	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
+	WORD $0x4e731015 // saddw2 v21.4s, v0.4s, v19.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 464(R1), F9
+	FMOVQ 784(R1), F12
+	VSHL $4, V12.B16, V30.B16
+	VAND V2.B16, V30.B16, V26.B16
+	VUSRA $4, V9.B16, V26.B16
+	WORD $0x4f98e35d // sdot v29.4s, v26.16b, v24.4b[0]
 	FMOVQ 528(R1), F18
-	VAND V3.B16, V23.B16, V21.B16
+	VAND V3.B16, V30.B16, V11.B16
 	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V21.B16, V18.B16
-	WORD $0x4faae25b // sdot v27.4s, v18.16b, v10.4b[1]
-	FMOVQ 592(R1), F16
-	VAND V2.B16, V9.B16, V11.B16
-	VUSRA $4, V16.B16, V11.B16
-	WORD $0x4f8ae97b // sdot v27.4s, v11.16b, v10.4b[2]
-	FMOVQ 656(R1), F12
-	VAND V3.B16, V9.B16, V29.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V29.B16, V12.B16
-	WORD $0x4faae99b // sdot v27.4s, v12.16b, v10.4b[3]
-	WORD $0x4ebed77b // fsub v27.4s, v27.4s, v30.4s
-	WORD $0x4e7c100e // saddw2 v14.4s, v0.4s, v28.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4e2ecf7a // fmla v26.4s, v27.4s, v14.4s
-	FMOVQ 16(R11), F20
-	WORD $0x4f96935a // fmul v26.4s, v26.4s, v22.s[0]
-	WORD $0x4e34cf45 // fmla v5.4s, v26.4s, v20.4s
+	VUSRA $2, V11.B16, V18.B16
+	WORD $0x4fb8e25d // sdot v29.4s, v18.16b, v24.4b[1]
+	FMOVQ 592(R1), F25
+	VAND V2.B16, V12.B16, V20.B16
+	VUSRA $4, V25.B16, V20.B16
+	WORD $0x4f98ea9d // sdot v29.4s, v20.16b, v24.4b[2]
+	FMOVQ 656(R1), F22
+	VAND V3.B16, V12.B16, V31.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V31.B16, V22.B16
+	WORD $0x4fb8eadd // sdot v29.4s, v22.16b, v24.4b[3]
+	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
+	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4e33cfaa // fmla v10.4s, v29.4s, v19.4s
+	WORD $0x4f9b114e // fmla v14.4s, v10.4s, v27.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 480(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	FMOVQ 736(R1), F19
-	VSHL $4, V19.B16, V8.B16
-	VAND V2.B16, V8.B16, V13.B16
-	VORR V13.B16, V17.B16, V17.B16
-	WORD $0x4f98e22f // sdot v15.4s, v17.16b, v24.4b[0]
-	FMOVQ 544(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V8.B16, V21.B16
-	VUSRA $2, V21.B16, V31.B16
-	WORD $0x4fb8e3ef // sdot v15.4s, v31.16b, v24.4b[1]
-	FMOVQ 608(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V2.B16, V19.B16, V16.B16
-	VORR V16.B16, V18.B16, V18.B16
-	WORD $0x4f98ea4f // sdot v15.4s, v18.16b, v24.4b[2]
-	FMOVQ 672(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V19.B16, V23.B16
-	VUSRA $2, V23.B16, V11.B16
-	WORD $0x4fb8e96f // sdot v15.4s, v11.16b, v24.4b[3]
-	WORD $0x4eb9d5ef // fsub v15.4s, v15.4s, v25.4s
-	FMOVD 40(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e69101d // saddw v29.4s, v0.4s, v9.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e3dddef // fmul v15.4s, v15.4s, v29.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 480(R1), F28
-	FMOVQ 800(R1), F27
-	VSHL $4, V27.B16, V14.B16
-	VAND V2.B16, V14.B16, V26.B16
-	VUSRA $4, V28.B16, V26.B16
-	WORD $0x4f8ae34c // sdot v12.4s, v26.16b, v10.4b[0]
-	FMOVQ 544(R1), F20
-	VAND V3.B16, V14.B16, V13.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V13.B16, V20.B16
-	WORD $0x4faae28c // sdot v12.4s, v20.16b, v10.4b[1]
-	FMOVQ 608(R1), F17
-	VAND V2.B16, V27.B16, V21.B16
-	VUSRA $4, V17.B16, V21.B16
-	WORD $0x4f8aeaac // sdot v12.4s, v21.16b, v10.4b[2]
+	FMOVQ 0(R10), F21
+	FMOVQ 480(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 736(R1), F26
+	VSHL $4, V26.B16, V11.B16
+	VAND V2.B16, V11.B16, V18.B16
+	VORR V18.B16, V9.B16, V9.B16
+	WORD $0x4f97e135 // sdot v21.4s, v9.16b, v23.4b[0]
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V11.B16, V20.B16
+	VUSRA $2, V20.B16, V25.B16
+	WORD $0x4fb7e335 // sdot v21.4s, v25.16b, v23.4b[1]
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V26.B16, V12.B16
+	VORR V12.B16, V30.B16, V30.B16
+	WORD $0x4f97ebd5 // sdot v21.4s, v30.16b, v23.4b[2]
 	FMOVQ 672(R1), F31
-	VAND V3.B16, V27.B16, V16.B16
-	VUSHR $4, V31.B16, V31.B16
-	VUSRA $2, V16.B16, V31.B16
-	WORD $0x4faaebec // sdot v12.4s, v31.16b, v10.4b[3]
-	WORD $0x4ebed58c // fsub v12.4s, v12.4s, v30.4s
-	FMOVD 56(R1), F18
-	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
-	WORD $0x0e721008 // saddw v8.4s, v0.4s, v18.4h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4e28cd8f // fmla v15.4s, v12.4s, v8.4s
-	FMOVQ 32(R11), F19
-	WORD $0x4f9691ef // fmul v15.4s, v15.4s, v22.s[0]
-	WORD $0x4e33cde6 // fmla v6.4s, v15.4s, v19.4s
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V26.B16, V22.B16
+	VUSRA $2, V22.B16, V31.B16
+	WORD $0x4fb7ebf5 // sdot v21.4s, v31.16b, v23.4b[3]
+	WORD $0x4ea8d6b5 // fsub v21.4s, v21.4s, v8.4s
+	FMOVD 40(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e71101d // saddw v29.4s, v0.4s, v17.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3ddeb5 // fmul v21.4s, v21.4s, v29.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 480(R1), F10
+	FMOVQ 800(R1), F18
+	VSHL $4, V18.B16, V9.B16
+	VAND V2.B16, V9.B16, V20.B16
+	VUSRA $4, V10.B16, V20.B16
+	WORD $0x4f98e293 // sdot v19.4s, v20.16b, v24.4b[0]
+	FMOVQ 544(R1), F25
+	VAND V3.B16, V9.B16, V12.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V12.B16, V25.B16
+	WORD $0x4fb8e333 // sdot v19.4s, v25.16b, v24.4b[1]
+	FMOVQ 608(R1), F30
+	VAND V2.B16, V18.B16, V11.B16
+	VUSRA $4, V30.B16, V11.B16
+	WORD $0x4f98e973 // sdot v19.4s, v11.16b, v24.4b[2]
+	FMOVQ 672(R1), F26
+	VAND V3.B16, V18.B16, V22.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V22.B16, V26.B16
+	WORD $0x4fb8eb53 // sdot v19.4s, v26.16b, v24.4b[3]
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVD 56(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e3dce75 // fmla v21.4s, v19.4s, v29.4s
+	WORD $0x4f9b12af // fmla v15.4s, v21.4s, v27.s[0]
 	PRFM 1728(R1), PLDL1KEEP
 	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 496(R1), F11
+	FMOVQ 0(R10), F10
+	FMOVQ 496(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 752(R1), F12
+	VSHL $4, V12.B16, V25.B16
+	VAND V2.B16, V25.B16, V30.B16
+	VORR V30.B16, V20.B16, V20.B16
+	WORD $0x4f97e28a // sdot v10.4s, v20.16b, v23.4b[0]
+	FMOVQ 560(R1), F11
 	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 752(R1), F29
-	VSHL $4, V29.B16, V28.B16
-	VAND V2.B16, V28.B16, V26.B16
-	VORR V26.B16, V11.B16, V11.B16
-	WORD $0x4f98e177 // sdot v23.4s, v11.16b, v24.4b[0]
-	FMOVQ 560(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V28.B16, V20.B16
-	VUSRA $2, V20.B16, V13.B16
-	WORD $0x4fb8e1b7 // sdot v23.4s, v13.16b, v24.4b[1]
-	FMOVQ 624(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V2.B16, V29.B16, V21.B16
-	VORR V21.B16, V17.B16, V17.B16
-	WORD $0x4f98ea37 // sdot v23.4s, v17.16b, v24.4b[2]
-	FMOVQ 688(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V29.B16, V27.B16
-	VUSRA $2, V27.B16, V14.B16
-	WORD $0x4fb8e9d7 // sdot v23.4s, v14.16b, v24.4b[3]
-	WORD $0x4eb9d6f7 // fsub v23.4s, v23.4s, v25.4s
-	WORD $0x4e691010 // saddw2 v16.4s, v0.4s, v9.8h
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x6e30def7 // fmul v23.4s, v23.4s, v16.4s
-	FMOVQ 0(R10), F31
-	FMOVQ 496(R1), F12
-	FMOVQ 816(R1), F8
-	VSHL $4, V8.B16, V15.B16
-	VAND V2.B16, V15.B16, V19.B16
-	VUSRA $4, V12.B16, V19.B16
-	WORD $0x4f8ae27f // sdot v31.4s, v19.16b, v10.4b[0]
-	FMOVQ 560(R1), F26
-	VAND V3.B16, V15.B16, V11.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V11.B16, V26.B16
-	WORD $0x4faae35f // sdot v31.4s, v26.16b, v10.4b[1]
-	FMOVQ 624(R1), F20
-	VAND V2.B16, V8.B16, V13.B16
-	VUSRA $4, V20.B16, V13.B16
-	WORD $0x4f8ae9bf // sdot v31.4s, v13.16b, v10.4b[2]
-	FMOVQ 688(R1), F21
-	VAND V3.B16, V8.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V17.B16, V21.B16
-	WORD $0x4faaeabf // sdot v31.4s, v21.16b, v10.4b[3]
-	WORD $0x4ebed7ff // fsub v31.4s, v31.4s, v30.4s
-	WORD $0x4e72101c // saddw2 v28.4s, v0.4s, v18.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4e3ccff7 // fmla v23.4s, v31.4s, v28.4s
-	FMOVQ 48(R11), F29
-	WORD $0x4f9692f7 // fmul v23.4s, v23.4s, v22.s[0]
-	WORD $0x4e3dcee7 // fmla v7.4s, v23.4s, v29.4s
+	VAND V3.B16, V25.B16, V9.B16
+	VUSRA $2, V9.B16, V11.B16
+	WORD $0x4fb7e16a // sdot v10.4s, v11.16b, v23.4b[1]
+	FMOVQ 624(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V2.B16, V12.B16, V22.B16
+	VORR V22.B16, V18.B16, V18.B16
+	WORD $0x4f97ea4a // sdot v10.4s, v18.16b, v23.4b[2]
+	FMOVQ 688(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V12.B16, V19.B16
+	VUSRA $2, V19.B16, V26.B16
+	WORD $0x4fb7eb4a // sdot v10.4s, v26.16b, v23.4b[3]
+	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
+	WORD $0x4e71101d // saddw2 v29.4s, v0.4s, v17.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 496(R1), F30
+	FMOVQ 816(R1), F20
+	VSHL $4, V20.B16, V9.B16
+	VAND V2.B16, V9.B16, V11.B16
+	VUSRA $4, V30.B16, V11.B16
+	WORD $0x4f98e175 // sdot v21.4s, v11.16b, v24.4b[0]
+	FMOVQ 560(R1), F22
+	VAND V3.B16, V9.B16, V18.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V18.B16, V22.B16
+	WORD $0x4fb8e2d5 // sdot v21.4s, v22.16b, v24.4b[1]
+	FMOVQ 624(R1), F25
+	VAND V2.B16, V20.B16, V12.B16
+	VUSRA $4, V25.B16, V12.B16
+	WORD $0x4f98e995 // sdot v21.4s, v12.16b, v24.4b[2]
+	FMOVQ 688(R1), F19
+	VAND V3.B16, V20.B16, V26.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V26.B16, V19.B16
+	WORD $0x4fb8ea75 // sdot v21.4s, v19.16b, v24.4b[3]
+	WORD $0x4ebcd6b5 // fsub v21.4s, v21.4s, v28.4s
+	WORD $0x4e7f1011 // saddw2 v17.4s, v0.4s, v31.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4e31ceaa // fmla v10.4s, v21.4s, v17.4s
+	WORD $0x4f9b1150 // fmla v16.4s, v10.4s, v27.s[0]
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair107
+	FMOVQ 0(R11), F29
+	WORD $0x4e3dcda4 // fmla v4.4s, v13.4s, v29.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ecdc5 // fmla v5.4s, v14.4s, v30.4s
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcde6 // fmla v6.4s, v15.4s, v11.4s
+	FMOVQ 48(R11), F18
+	WORD $0x4e32ce07 // fmla v7.4s, v16.4s, v18.4s
 	SUBS $1, R9
 	BNE block106
 	FSTPQ (F4, F5), 0(R14)
@@ -10026,14 +10026,14 @@ pair112:
 row114:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F5
-	FMOVQ 32(R14), F20
-	FMOVQ 48(R14), F31
-	FMOVQ 0(R20), F8
-	FMOVQ 16(R20), F30
-	FMOVQ 32(R20), F6
-	FMOVQ 48(R20), F27
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V27.B16, V27.B16, V27.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
@@ -10082,149 +10082,157 @@ tile115:
 	FMOVQ 64(R23), F9
 	WORD $0x4e29ceb9 // fmla v25.4s, v21.4s, v9.4s
 	WORD $0x4e29cf1a // fmla v26.4s, v24.4s, v9.4s
-	FMOVQ 0(R11), F17
-	WORD $0x4f969339 // fmul v25.4s, v25.4s, v22.s[0]
-	WORD $0x4e31cf2f // fmla v15.4s, v25.4s, v17.4s
-	WORD $0x4f9d935a // fmul v26.4s, v26.4s, v29.s[0]
-	WORD $0x4e31cf48 // fmla v8.4s, v26.4s, v17.4s
+	WORD $0x4f96132f // fmla v15.4s, v25.4s, v22.s[0]
+	WORD $0x4f9d1348 // fmla v8.4s, v26.4s, v29.s[0]
+	FMOVQ 0(R10), F17
 	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F14
-	FMOVQ 256(R23), F13
-	WORD $0x4f87e1b0 // sdot v16.4s, v13.16b, v7.4b[0]
-	WORD $0x4f92e1ae // sdot v14.4s, v13.16b, v18.4b[0]
-	FMOVQ 272(R23), F12
-	WORD $0x4fa7e190 // sdot v16.4s, v12.16b, v7.4b[1]
-	WORD $0x4fb2e18e // sdot v14.4s, v12.16b, v18.4b[1]
-	FMOVQ 288(R23), F23
-	WORD $0x4f87eaf0 // sdot v16.4s, v23.16b, v7.4b[2]
-	WORD $0x4f92eaee // sdot v14.4s, v23.16b, v18.4b[2]
-	FMOVQ 304(R23), F19
-	WORD $0x4fa7ea70 // sdot v16.4s, v19.16b, v7.4b[3]
-	WORD $0x4fb2ea6e // sdot v14.4s, v19.16b, v18.4b[3]
+	FMOVQ 256(R23), F14
+	WORD $0x4f87e1d1 // sdot v17.4s, v14.16b, v7.4b[0]
+	WORD $0x4f92e1d0 // sdot v16.4s, v14.16b, v18.4b[0]
+	FMOVQ 272(R23), F13
+	WORD $0x4fa7e1b1 // sdot v17.4s, v13.16b, v7.4b[1]
+	WORD $0x4fb2e1b0 // sdot v16.4s, v13.16b, v18.4b[1]
+	FMOVQ 288(R23), F12
+	WORD $0x4f87e991 // sdot v17.4s, v12.16b, v7.4b[2]
+	WORD $0x4f92e990 // sdot v16.4s, v12.16b, v18.4b[2]
+	FMOVQ 304(R23), F23
+	WORD $0x4fa7eaf1 // sdot v17.4s, v23.16b, v7.4b[3]
+	WORD $0x4fb2eaf0 // sdot v16.4s, v23.16b, v18.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	FMOVQ 16(R23), F28
-	WORD $0x6e3cde10 // fmul v16.4s, v16.4s, v28.4s
-	WORD $0x6e3cddce // fmul v14.4s, v14.4s, v28.4s
+	FMOVQ 16(R23), F19
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
+	FMOVQ 0(R10), F28
 	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F24
-	FMOVQ 320(R23), F9
-	WORD $0x4f8ae135 // sdot v21.4s, v9.16b, v10.4b[0]
-	WORD $0x4f8be138 // sdot v24.4s, v9.16b, v11.4b[0]
-	FMOVQ 336(R23), F25
-	WORD $0x4faae335 // sdot v21.4s, v25.16b, v10.4b[1]
-	WORD $0x4fabe338 // sdot v24.4s, v25.16b, v11.4b[1]
-	FMOVQ 352(R23), F26
-	WORD $0x4f8aeb55 // sdot v21.4s, v26.16b, v10.4b[2]
-	WORD $0x4f8beb58 // sdot v24.4s, v26.16b, v11.4b[2]
-	FMOVQ 368(R23), F17
-	WORD $0x4faaea35 // sdot v21.4s, v17.16b, v10.4b[3]
-	WORD $0x4fabea38 // sdot v24.4s, v17.16b, v11.4b[3]
+	FMOVQ 320(R23), F24
+	WORD $0x4f8ae31c // sdot v28.4s, v24.16b, v10.4b[0]
+	WORD $0x4f8be315 // sdot v21.4s, v24.16b, v11.4b[0]
+	FMOVQ 336(R23), F9
+	WORD $0x4faae13c // sdot v28.4s, v9.16b, v10.4b[1]
+	WORD $0x4fabe135 // sdot v21.4s, v9.16b, v11.4b[1]
+	FMOVQ 352(R23), F25
+	WORD $0x4f8aeb3c // sdot v28.4s, v25.16b, v10.4b[2]
+	WORD $0x4f8beb35 // sdot v21.4s, v25.16b, v11.4b[2]
+	FMOVQ 368(R23), F26
+	WORD $0x4faaeb5c // sdot v28.4s, v26.16b, v10.4b[3]
+	WORD $0x4fabeb55 // sdot v21.4s, v26.16b, v11.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
 	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 80(R23), F13
-	WORD $0x4e2dceb0 // fmla v16.4s, v21.4s, v13.4s
-	WORD $0x4e2dcf0e // fmla v14.4s, v24.4s, v13.4s
-	FMOVQ 16(R11), F12
-	WORD $0x4f969210 // fmul v16.4s, v16.4s, v22.s[0]
-	WORD $0x4e2cce05 // fmla v5.4s, v16.4s, v12.4s
-	WORD $0x4f9d91ce // fmul v14.4s, v14.4s, v29.s[0]
-	WORD $0x4e2ccdde // fmla v30.4s, v14.4s, v12.4s
-	FMOVQ 0(R10), F23
-	FMOVQ 0(R10), F19
-	FMOVQ 384(R23), F28
-	WORD $0x4f87e397 // sdot v23.4s, v28.16b, v7.4b[0]
-	WORD $0x4f92e393 // sdot v19.4s, v28.16b, v18.4b[0]
-	FMOVQ 400(R23), F9
-	WORD $0x4fa7e137 // sdot v23.4s, v9.16b, v7.4b[1]
-	WORD $0x4fb2e133 // sdot v19.4s, v9.16b, v18.4b[1]
-	FMOVQ 416(R23), F25
-	WORD $0x4f87eb37 // sdot v23.4s, v25.16b, v7.4b[2]
-	WORD $0x4f92eb33 // sdot v19.4s, v25.16b, v18.4b[2]
-	FMOVQ 432(R23), F26
-	WORD $0x4fa7eb57 // sdot v23.4s, v26.16b, v7.4b[3]
-	WORD $0x4fb2eb53 // sdot v19.4s, v26.16b, v18.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 32(R23), F17
-	WORD $0x6e31def7 // fmul v23.4s, v23.4s, v17.4s
-	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 0(R10), F24
-	FMOVQ 448(R23), F13
-	WORD $0x4f8ae1b5 // sdot v21.4s, v13.16b, v10.4b[0]
-	WORD $0x4f8be1b8 // sdot v24.4s, v13.16b, v11.4b[0]
-	FMOVQ 464(R23), F16
-	WORD $0x4faae215 // sdot v21.4s, v16.16b, v10.4b[1]
-	WORD $0x4fabe218 // sdot v24.4s, v16.16b, v11.4b[1]
-	FMOVQ 480(R23), F14
-	WORD $0x4f8ae9d5 // sdot v21.4s, v14.16b, v10.4b[2]
-	WORD $0x4f8be9d8 // sdot v24.4s, v14.16b, v11.4b[2]
-	FMOVQ 496(R23), F12
-	WORD $0x4faae995 // sdot v21.4s, v12.16b, v10.4b[3]
-	WORD $0x4fabe998 // sdot v24.4s, v12.16b, v11.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 96(R23), F28
-	WORD $0x4e3cceb7 // fmla v23.4s, v21.4s, v28.4s
-	WORD $0x4e3ccf13 // fmla v19.4s, v24.4s, v28.4s
-	FMOVQ 32(R11), F9
-	WORD $0x4f9692f7 // fmul v23.4s, v23.4s, v22.s[0]
-	WORD $0x4e29cef4 // fmla v20.4s, v23.4s, v9.4s
-	WORD $0x4f9d9273 // fmul v19.4s, v19.4s, v29.s[0]
-	WORD $0x4e29ce66 // fmla v6.4s, v19.4s, v9.4s
-	FMOVQ 0(R10), F25
+	FMOVQ 80(R23), F14
+	WORD $0x4e2ecf91 // fmla v17.4s, v28.4s, v14.4s
+	WORD $0x4e2eceb0 // fmla v16.4s, v21.4s, v14.4s
+	WORD $0x4f961225 // fmla v5.4s, v17.4s, v22.s[0]
+	WORD $0x4f9d121e // fmla v30.4s, v16.4s, v29.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F12
+	FMOVQ 384(R23), F23
+	WORD $0x4f87e2ed // sdot v13.4s, v23.16b, v7.4b[0]
+	WORD $0x4f92e2ec // sdot v12.4s, v23.16b, v18.4b[0]
+	FMOVQ 400(R23), F19
+	WORD $0x4fa7e26d // sdot v13.4s, v19.16b, v7.4b[1]
+	WORD $0x4fb2e26c // sdot v12.4s, v19.16b, v18.4b[1]
+	FMOVQ 416(R23), F24
+	WORD $0x4f87eb0d // sdot v13.4s, v24.16b, v7.4b[2]
+	WORD $0x4f92eb0c // sdot v12.4s, v24.16b, v18.4b[2]
+	FMOVQ 432(R23), F9
+	WORD $0x4fa7e92d // sdot v13.4s, v9.16b, v7.4b[3]
+	WORD $0x4fb2e92c // sdot v12.4s, v9.16b, v18.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 32(R23), F25
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
 	FMOVQ 0(R10), F26
-	FMOVQ 512(R23), F17
-	WORD $0x4f87e239 // sdot v25.4s, v17.16b, v7.4b[0]
-	WORD $0x4f92e23a // sdot v26.4s, v17.16b, v18.4b[0]
-	FMOVQ 528(R23), F13
-	WORD $0x4fa7e1b9 // sdot v25.4s, v13.16b, v7.4b[1]
-	WORD $0x4fb2e1ba // sdot v26.4s, v13.16b, v18.4b[1]
-	FMOVQ 544(R23), F16
-	WORD $0x4f87ea19 // sdot v25.4s, v16.16b, v7.4b[2]
-	WORD $0x4f92ea1a // sdot v26.4s, v16.16b, v18.4b[2]
-	FMOVQ 560(R23), F14
-	WORD $0x4fa7e9d9 // sdot v25.4s, v14.16b, v7.4b[3]
-	WORD $0x4fb2e9da // sdot v26.4s, v14.16b, v18.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R23), F21
+	WORD $0x4f8ae2ba // sdot v26.4s, v21.16b, v10.4b[0]
+	WORD $0x4f8be2bc // sdot v28.4s, v21.16b, v11.4b[0]
+	FMOVQ 464(R23), F14
+	WORD $0x4faae1da // sdot v26.4s, v14.16b, v10.4b[1]
+	WORD $0x4fabe1dc // sdot v28.4s, v14.16b, v11.4b[1]
+	FMOVQ 480(R23), F17
+	WORD $0x4f8aea3a // sdot v26.4s, v17.16b, v10.4b[2]
+	WORD $0x4f8bea3c // sdot v28.4s, v17.16b, v11.4b[2]
+	FMOVQ 496(R23), F16
+	WORD $0x4faaea1a // sdot v26.4s, v16.16b, v10.4b[3]
+	WORD $0x4fabea1c // sdot v28.4s, v16.16b, v11.4b[3]
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 48(R23), F12
-	WORD $0x6e2cdf39 // fmul v25.4s, v25.4s, v12.4s
-	WORD $0x6e2cdf5a // fmul v26.4s, v26.4s, v12.4s
-	FMOVQ 0(R10), F21
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 96(R23), F23
+	WORD $0x4e37cf4d // fmla v13.4s, v26.4s, v23.4s
+	WORD $0x4e37cf8c // fmla v12.4s, v28.4s, v23.4s
+	WORD $0x4f9611b4 // fmla v20.4s, v13.4s, v22.s[0]
+	WORD $0x4f9d1186 // fmla v6.4s, v12.4s, v29.s[0]
+	FMOVQ 0(R10), F19
 	FMOVQ 0(R10), F24
-	FMOVQ 576(R23), F28
-	WORD $0x4f8ae395 // sdot v21.4s, v28.16b, v10.4b[0]
-	WORD $0x4f8be398 // sdot v24.4s, v28.16b, v11.4b[0]
-	FMOVQ 592(R23), F23
-	WORD $0x4faae2f5 // sdot v21.4s, v23.16b, v10.4b[1]
-	WORD $0x4fabe2f8 // sdot v24.4s, v23.16b, v11.4b[1]
-	FMOVQ 608(R23), F19
-	WORD $0x4f8aea75 // sdot v21.4s, v19.16b, v10.4b[2]
-	WORD $0x4f8bea78 // sdot v24.4s, v19.16b, v11.4b[2]
-	FMOVQ 624(R23), F9
-	WORD $0x4faae935 // sdot v21.4s, v9.16b, v10.4b[3]
-	WORD $0x4fabe938 // sdot v24.4s, v9.16b, v11.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 512(R23), F9
+	WORD $0x4f87e133 // sdot v19.4s, v9.16b, v7.4b[0]
+	WORD $0x4f92e138 // sdot v24.4s, v9.16b, v18.4b[0]
+	FMOVQ 528(R23), F25
+	WORD $0x4fa7e333 // sdot v19.4s, v25.16b, v7.4b[1]
+	WORD $0x4fb2e338 // sdot v24.4s, v25.16b, v18.4b[1]
+	FMOVQ 544(R23), F21
+	WORD $0x4f87eab3 // sdot v19.4s, v21.16b, v7.4b[2]
+	WORD $0x4f92eab8 // sdot v24.4s, v21.16b, v18.4b[2]
+	FMOVQ 560(R23), F14
+	WORD $0x4fa7e9d3 // sdot v19.4s, v14.16b, v7.4b[3]
+	WORD $0x4fb2e9d8 // sdot v24.4s, v14.16b, v18.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 112(R23), F17
-	WORD $0x4e31ceb9 // fmla v25.4s, v21.4s, v17.4s
-	WORD $0x4e31cf1a // fmla v26.4s, v24.4s, v17.4s
-	FMOVQ 48(R11), F13
-	WORD $0x4f969339 // fmul v25.4s, v25.4s, v22.s[0]
-	WORD $0x4e2dcf3f // fmla v31.4s, v25.4s, v13.4s
-	WORD $0x4f9d935a // fmul v26.4s, v26.4s, v29.s[0]
-	WORD $0x4e2dcf5b // fmla v27.4s, v26.4s, v13.4s
+	FMOVQ 48(R23), F17
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 0(R10), F26
+	FMOVQ 576(R23), F28
+	WORD $0x4f8ae390 // sdot v16.4s, v28.16b, v10.4b[0]
+	WORD $0x4f8be39a // sdot v26.4s, v28.16b, v11.4b[0]
+	FMOVQ 592(R23), F23
+	WORD $0x4faae2f0 // sdot v16.4s, v23.16b, v10.4b[1]
+	WORD $0x4fabe2fa // sdot v26.4s, v23.16b, v11.4b[1]
+	FMOVQ 608(R23), F13
+	WORD $0x4f8ae9b0 // sdot v16.4s, v13.16b, v10.4b[2]
+	WORD $0x4f8be9ba // sdot v26.4s, v13.16b, v11.4b[2]
+	FMOVQ 624(R23), F12
+	WORD $0x4faae990 // sdot v16.4s, v12.16b, v10.4b[3]
+	WORD $0x4fabe99a // sdot v26.4s, v12.16b, v11.4b[3]
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 112(R23), F9
+	WORD $0x4e29ce13 // fmla v19.4s, v16.4s, v9.4s
+	WORD $0x4e29cf58 // fmla v24.4s, v26.4s, v9.4s
+	WORD $0x4f96127f // fmla v31.4s, v19.4s, v22.s[0]
+	WORD $0x4f9d131b // fmla v27.4s, v24.4s, v29.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile115
-	FSTPQ (F15, F5), 0(R14)
-	FSTPQ (F20, F31), 32(R14)
-	FSTPQ (F8, F30), 0(R20)
-	FSTPQ (F6, F27), 32(R20)
+	FMOVQ 0(R14), F25
+	FMOVQ 16(R14), F21
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F28
+	FMOVQ 16(R20), F23
+	FMOVQ 32(R20), F13
+	FMOVQ 48(R20), F12
+	FMOVQ 0(R11), F16
+	WORD $0x4e30cdf9 // fmla v25.4s, v15.4s, v16.4s
+	WORD $0x4e30cd1c // fmla v28.4s, v8.4s, v16.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e3accb5 // fmla v21.4s, v5.4s, v26.4s
+	WORD $0x4e3acfd7 // fmla v23.4s, v30.4s, v26.4s
+	FMOVQ 32(R11), F9
+	WORD $0x4e29ce8e // fmla v14.4s, v20.4s, v9.4s
+	WORD $0x4e29cccd // fmla v13.4s, v6.4s, v9.4s
+	FMOVQ 48(R11), F19
+	WORD $0x4e33cff1 // fmla v17.4s, v31.4s, v19.4s
+	WORD $0x4e33cf6c // fmla v12.4s, v27.4s, v19.4s
+	FSTPQ (F25, F21), 0(R14)
+	FSTPQ (F14, F17), 32(R14)
+	FSTPQ (F28, F23), 0(R20)
+	FSTPQ (F13, F12), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13

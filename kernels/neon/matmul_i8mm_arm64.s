@@ -3621,11 +3621,11 @@ tile47:
 	WORD $0x4e23cf75 // fmla v21.4s, v27.4s, v3.4s
 	FMOVQ 144(R23), F12
 	WORD $0x4e2cccf9 // fmla v25.4s, v7.4s, v12.4s
-	FMOVQ 0(R11), F28
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
+	FMOVQ 0(R11), F28
 	WORD $0x4e3ccea2 // fmla v2.4s, v21.4s, v28.4s
 	FMOVQ 128(R11), F20
-	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
 	WORD $0x4e34cf37 // fmla v23.4s, v25.4s, v20.4s
 	FMOVQ 256(R23), F24
 	WORD $0x4eb6cf02 // fmls v2.4s, v24.4s, v22.4s
@@ -3667,11 +3667,11 @@ tile47:
 	WORD $0x4e31cf8d // fmla v13.4s, v28.4s, v17.4s
 	FMOVQ 176(R23), F10
 	WORD $0x4e2acf2f // fmla v15.4s, v25.4s, v10.4s
-	FMOVQ 16(R11), F27
 	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
+	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	FMOVQ 16(R11), F27
 	WORD $0x4e3bcdbf // fmla v31.4s, v13.4s, v27.4s
 	FMOVQ 144(R11), F3
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
 	WORD $0x4e23cdeb // fmla v11.4s, v15.4s, v3.4s
 	FMOVQ 288(R23), F7
 	WORD $0x4eb6ccff // fmls v31.4s, v7.4s, v22.4s
@@ -3713,11 +3713,11 @@ tile47:
 	WORD $0x4e34cf78 // fmla v24.4s, v27.4s, v20.4s
 	FMOVQ 208(R23), F30
 	WORD $0x4e3ecdfa // fmla v26.4s, v15.4s, v30.4s
-	FMOVQ 32(R11), F28
 	WORD $0x6e33df18 // fmul v24.4s, v24.4s, v19.4s
+	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
+	FMOVQ 32(R11), F28
 	WORD $0x4e3ccf05 // fmla v5.4s, v24.4s, v28.4s
 	FMOVQ 160(R11), F17
-	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
 	WORD $0x4e31cf49 // fmla v9.4s, v26.4s, v17.4s
 	FMOVQ 320(R23), F25
 	WORD $0x4eb6cf25 // fmls v5.4s, v25.4s, v22.4s
@@ -3759,11 +3759,11 @@ tile47:
 	WORD $0x4e23cf87 // fmla v7.4s, v28.4s, v3.4s
 	FMOVQ 240(R23), F21
 	WORD $0x4e35cf4c // fmla v12.4s, v26.4s, v21.4s
-	FMOVQ 48(R11), F27
 	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
+	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
+	FMOVQ 48(R11), F27
 	WORD $0x4e3bcce4 // fmla v4.4s, v7.4s, v27.4s
 	FMOVQ 176(R11), F20
-	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
 	WORD $0x4e34cd86 // fmla v6.4s, v12.4s, v20.4s
 	FMOVQ 352(R23), F15
 	WORD $0x4eb6cde4 // fmls v4.4s, v15.4s, v22.4s
@@ -4468,14 +4468,14 @@ pair52:
 row54:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F28
-	FMOVQ 16(R14), F14
-	FMOVQ 32(R14), F29
-	FMOVQ 48(R14), F31
-	FMOVQ 0(R20), F27
-	FMOVQ 16(R20), F25
-	FMOVQ 32(R20), F20
-	FMOVQ 48(R20), F23
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V23.B16, V23.B16, V23.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
@@ -4523,135 +4523,143 @@ tile55:
 	WORD $0x4e3ace75 // fmla v21.4s, v19.4s, v26.4s
 	FMOVQ 144(R23), F30
 	WORD $0x4e3ece28 // fmla v8.4s, v17.4s, v30.4s
-	FMOVQ 0(R11), F22
-	WORD $0x6e2fdeb5 // fmul v21.4s, v21.4s, v15.4s
-	WORD $0x4e36cebc // fmla v28.4s, v21.4s, v22.4s
-	FMOVQ 128(R11), F13
-	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
-	WORD $0x4e2dcd1b // fmla v27.4s, v8.4s, v13.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 384(R23), F24
-	WORD $0x4e89a707 // smmla v7.4s, v24.16b, v9.16b
-	FMOVQ 416(R23), F16
-	WORD $0x4e92a607 // smmla v7.4s, v16.16b, v18.16b
-	FMOVQ 0(R10), F10
-	FMOVQ 400(R23), F19
-	WORD $0x4e89a66a // smmla v10.4s, v19.16b, v9.16b
-	FMOVQ 432(R23), F26
-	WORD $0x4e92a74a // smmla v10.4s, v26.16b, v18.16b
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 32(R23), F17
-	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
-	FMOVQ 48(R23), F30
-	WORD $0x6e3edd4a // fmul v10.4s, v10.4s, v30.4s
-	FMOVQ 0(R10), F21
-	FMOVQ 448(R23), F8
-	WORD $0x4e8ca515 // smmla v21.4s, v8.16b, v12.16b
-	FMOVQ 480(R23), F13
-	WORD $0x4e8ba5b5 // smmla v21.4s, v13.16b, v11.16b
+	WORD $0x4e2fcebc // fmla v28.4s, v21.4s, v15.4s
+	WORD $0x4e2fcd1b // fmla v27.4s, v8.4s, v15.4s
 	FMOVQ 0(R10), F22
-	FMOVQ 464(R23), F24
-	WORD $0x4e8ca716 // smmla v22.4s, v24.16b, v12.16b
-	FMOVQ 496(R23), F16
-	WORD $0x4e8ba616 // smmla v22.4s, v16.16b, v11.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 160(R23), F19
-	WORD $0x4e33cea7 // fmla v7.4s, v21.4s, v19.4s
-	FMOVQ 176(R23), F26
-	WORD $0x4e3aceca // fmla v10.4s, v22.4s, v26.4s
-	FMOVQ 16(R11), F17
-	WORD $0x6e2fdce7 // fmul v7.4s, v7.4s, v15.4s
-	WORD $0x4e31ccee // fmla v14.4s, v7.4s, v17.4s
-	FMOVQ 144(R11), F30
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x4e3ecd59 // fmla v25.4s, v10.4s, v30.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 512(R23), F24
-	WORD $0x4e89a708 // smmla v8.4s, v24.16b, v9.16b
-	FMOVQ 544(R23), F16
-	WORD $0x4e92a608 // smmla v8.4s, v16.16b, v18.16b
+	FMOVQ 384(R23), F7
+	WORD $0x4e89a4f6 // smmla v22.4s, v7.16b, v9.16b
+	FMOVQ 416(R23), F10
+	WORD $0x4e92a556 // smmla v22.4s, v10.16b, v18.16b
 	FMOVQ 0(R10), F13
-	FMOVQ 528(R23), F21
-	WORD $0x4e89a6ad // smmla v13.4s, v21.16b, v9.16b
-	FMOVQ 560(R23), F19
-	WORD $0x4e92a66d // smmla v13.4s, v19.16b, v18.16b
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	FMOVQ 64(R23), F22
-	WORD $0x6e36dd08 // fmul v8.4s, v8.4s, v22.4s
-	FMOVQ 80(R23), F26
-	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 576(R23), F10
-	WORD $0x4e8ca547 // smmla v7.4s, v10.16b, v12.16b
-	FMOVQ 608(R23), F30
-	WORD $0x4e8ba7c7 // smmla v7.4s, v30.16b, v11.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 592(R23), F24
-	WORD $0x4e8ca711 // smmla v17.4s, v24.16b, v12.16b
-	FMOVQ 624(R23), F16
-	WORD $0x4e8ba611 // smmla v17.4s, v16.16b, v11.16b
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 192(R23), F21
-	WORD $0x4e35cce8 // fmla v8.4s, v7.4s, v21.4s
-	FMOVQ 208(R23), F19
-	WORD $0x4e33ce2d // fmla v13.4s, v17.4s, v19.4s
-	FMOVQ 32(R11), F22
-	WORD $0x6e2fdd08 // fmul v8.4s, v8.4s, v15.4s
-	WORD $0x4e36cd1d // fmla v29.4s, v8.4s, v22.4s
-	FMOVQ 160(R11), F26
-	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
-	WORD $0x4e3acdb4 // fmla v20.4s, v13.4s, v26.4s
-	FMOVQ 0(R10), F10
-	FMOVQ 640(R23), F24
-	WORD $0x4e89a70a // smmla v10.4s, v24.16b, v9.16b
-	FMOVQ 672(R23), F16
-	WORD $0x4e92a60a // smmla v10.4s, v16.16b, v18.16b
-	FMOVQ 0(R10), F30
-	FMOVQ 656(R23), F7
-	WORD $0x4e89a4fe // smmla v30.4s, v7.16b, v9.16b
-	FMOVQ 688(R23), F21
-	WORD $0x4e92a6be // smmla v30.4s, v21.16b, v18.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	FMOVQ 96(R23), F17
-	WORD $0x6e31dd4a // fmul v10.4s, v10.4s, v17.4s
-	FMOVQ 112(R23), F19
-	WORD $0x6e33dfde // fmul v30.4s, v30.4s, v19.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 704(R23), F13
-	WORD $0x4e8ca5a8 // smmla v8.4s, v13.16b, v12.16b
-	FMOVQ 736(R23), F26
-	WORD $0x4e8ba748 // smmla v8.4s, v26.16b, v11.16b
-	FMOVQ 0(R10), F22
-	FMOVQ 720(R23), F24
-	WORD $0x4e8ca716 // smmla v22.4s, v24.16b, v12.16b
-	FMOVQ 752(R23), F16
-	WORD $0x4e8ba616 // smmla v22.4s, v16.16b, v11.16b
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 400(R23), F24
+	WORD $0x4e89a70d // smmla v13.4s, v24.16b, v9.16b
+	FMOVQ 432(R23), F16
+	WORD $0x4e92a60d // smmla v13.4s, v16.16b, v18.16b
 	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	FMOVQ 224(R23), F7
-	WORD $0x4e27cd0a // fmla v10.4s, v8.4s, v7.4s
-	FMOVQ 240(R23), F21
-	WORD $0x4e35cede // fmla v30.4s, v22.4s, v21.4s
-	FMOVQ 48(R11), F17
-	WORD $0x6e2fdd4a // fmul v10.4s, v10.4s, v15.4s
-	WORD $0x4e31cd5f // fmla v31.4s, v10.4s, v17.4s
-	FMOVQ 176(R11), F19
-	WORD $0x6e2fdfde // fmul v30.4s, v30.4s, v15.4s
-	WORD $0x4e33cfd7 // fmla v23.4s, v30.4s, v19.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 32(R23), F19
+	WORD $0x6e33ded6 // fmul v22.4s, v22.4s, v19.4s
+	FMOVQ 48(R23), F26
+	WORD $0x6e3addad // fmul v13.4s, v13.4s, v26.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 448(R23), F21
+	WORD $0x4e8ca6b1 // smmla v17.4s, v21.16b, v12.16b
+	FMOVQ 480(R23), F8
+	WORD $0x4e8ba511 // smmla v17.4s, v8.16b, v11.16b
+	FMOVQ 0(R10), F30
+	FMOVQ 464(R23), F7
+	WORD $0x4e8ca4fe // smmla v30.4s, v7.16b, v12.16b
+	FMOVQ 496(R23), F10
+	WORD $0x4e8ba55e // smmla v30.4s, v10.16b, v11.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 160(R23), F24
+	WORD $0x4e38ce36 // fmla v22.4s, v17.4s, v24.4s
+	FMOVQ 176(R23), F16
+	WORD $0x4e30cfcd // fmla v13.4s, v30.4s, v16.4s
+	WORD $0x4e2fcece // fmla v14.4s, v22.4s, v15.4s
+	WORD $0x4e2fcdb9 // fmla v25.4s, v13.4s, v15.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 512(R23), F21
+	WORD $0x4e89a6b3 // smmla v19.4s, v21.16b, v9.16b
+	FMOVQ 544(R23), F8
+	WORD $0x4e92a513 // smmla v19.4s, v8.16b, v18.16b
+	FMOVQ 0(R10), F26
+	FMOVQ 528(R23), F7
+	WORD $0x4e89a4fa // smmla v26.4s, v7.16b, v9.16b
+	FMOVQ 560(R23), F10
+	WORD $0x4e92a55a // smmla v26.4s, v10.16b, v18.16b
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 64(R23), F17
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	FMOVQ 80(R23), F24
+	WORD $0x6e38df5a // fmul v26.4s, v26.4s, v24.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 576(R23), F22
+	WORD $0x4e8ca6de // smmla v30.4s, v22.16b, v12.16b
+	FMOVQ 608(R23), F13
+	WORD $0x4e8ba5be // smmla v30.4s, v13.16b, v11.16b
+	FMOVQ 0(R10), F16
+	FMOVQ 592(R23), F21
+	WORD $0x4e8ca6b0 // smmla v16.4s, v21.16b, v12.16b
+	FMOVQ 624(R23), F8
+	WORD $0x4e8ba510 // smmla v16.4s, v8.16b, v11.16b
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 192(R23), F7
+	WORD $0x4e27cfd3 // fmla v19.4s, v30.4s, v7.4s
+	FMOVQ 208(R23), F10
+	WORD $0x4e2ace1a // fmla v26.4s, v16.4s, v10.4s
+	WORD $0x4e2fce7d // fmla v29.4s, v19.4s, v15.4s
+	WORD $0x4e2fcf54 // fmla v20.4s, v26.4s, v15.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 640(R23), F22
+	WORD $0x4e89a6d1 // smmla v17.4s, v22.16b, v9.16b
+	FMOVQ 672(R23), F13
+	WORD $0x4e92a5b1 // smmla v17.4s, v13.16b, v18.16b
+	FMOVQ 0(R10), F24
+	FMOVQ 656(R23), F21
+	WORD $0x4e89a6b8 // smmla v24.4s, v21.16b, v9.16b
+	FMOVQ 688(R23), F8
+	WORD $0x4e92a518 // smmla v24.4s, v8.16b, v18.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 96(R23), F30
+	WORD $0x6e3ede31 // fmul v17.4s, v17.4s, v30.4s
+	FMOVQ 112(R23), F7
+	WORD $0x6e27df18 // fmul v24.4s, v24.4s, v7.4s
+	FMOVQ 0(R10), F16
+	FMOVQ 704(R23), F19
+	WORD $0x4e8ca670 // smmla v16.4s, v19.16b, v12.16b
+	FMOVQ 736(R23), F26
+	WORD $0x4e8ba750 // smmla v16.4s, v26.16b, v11.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 720(R23), F22
+	WORD $0x4e8ca6ca // smmla v10.4s, v22.16b, v12.16b
+	FMOVQ 752(R23), F13
+	WORD $0x4e8ba5aa // smmla v10.4s, v13.16b, v11.16b
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 224(R23), F21
+	WORD $0x4e35ce11 // fmla v17.4s, v16.4s, v21.4s
+	FMOVQ 240(R23), F8
+	WORD $0x4e28cd58 // fmla v24.4s, v10.4s, v8.4s
+	WORD $0x4e2fce3f // fmla v31.4s, v17.4s, v15.4s
+	WORD $0x4e2fcf17 // fmla v23.4s, v24.4s, v15.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
 	SUBS $1, R4
 	BNE tile55
-	FSTPQ (F28, F14), 0(R14)
-	FSTPQ (F29, F31), 32(R14)
-	FSTPQ (F27, F25), 0(R20)
-	FSTPQ (F20, F23), 32(R20)
+	FMOVQ 0(R14), F30
+	FMOVQ 16(R14), F7
+	FMOVQ 32(R14), F19
+	FMOVQ 48(R14), F26
+	FMOVQ 0(R20), F22
+	FMOVQ 16(R20), F13
+	FMOVQ 32(R20), F16
+	FMOVQ 48(R20), F21
+	FMOVQ 0(R11), F10
+	WORD $0x4e2acf9e // fmla v30.4s, v28.4s, v10.4s
+	FMOVQ 128(R11), F8
+	WORD $0x4e28cf76 // fmla v22.4s, v27.4s, v8.4s
+	FMOVQ 16(R11), F17
+	WORD $0x4e31cdc7 // fmla v7.4s, v14.4s, v17.4s
+	FMOVQ 144(R11), F24
+	WORD $0x4e38cf2d // fmla v13.4s, v25.4s, v24.4s
+	FMOVQ 32(R11), F9
+	WORD $0x4e29cfb3 // fmla v19.4s, v29.4s, v9.4s
+	FMOVQ 160(R11), F18
+	WORD $0x4e32ce90 // fmla v16.4s, v20.4s, v18.4s
+	FMOVQ 48(R11), F12
+	WORD $0x4e2ccffa // fmla v26.4s, v31.4s, v12.4s
+	FMOVQ 176(R11), F11
+	WORD $0x4e2bcef5 // fmla v21.4s, v23.4s, v11.4s
+	FSTPQ (F30, F7), 0(R14)
+	FSTPQ (F19, F26), 32(R14)
+	FSTPQ (F22, F13), 0(R20)
+	FSTPQ (F16, F21), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -4666,26 +4674,26 @@ tile55:
 	MOVD R3, R14
 row56:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F13
-	FMOVQ 16(R14), F26
-	FMOVQ 32(R14), F24
-	FMOVQ 48(R14), F16
+	FMOVQ 0(R14), F15
+	FMOVQ 16(R14), F28
+	FMOVQ 32(R14), F10
+	FMOVQ 48(R14), F27
 	FMOVQ 0(R20), F8
-	FMOVQ 16(R20), F7
-	FMOVQ 32(R20), F22
-	FMOVQ 48(R20), F21
-	VUZP1 V8.S4, V13.S4, V10.S4
-	VUZP2 V8.S4, V13.S4, V8.S4
-	VUZP1 V7.S4, V26.S4, V17.S4
-	VUZP2 V7.S4, V26.S4, V7.S4
-	VUZP1 V22.S4, V24.S4, V30.S4
-	VUZP2 V22.S4, V24.S4, V22.S4
-	VUZP1 V21.S4, V16.S4, V19.S4
-	VUZP2 V21.S4, V16.S4, V21.S4
-	FSTPQ (F10, F17), 0(R14)
-	FSTPQ (F30, F19), 32(R14)
-	FSTPQ (F8, F7), 0(R20)
-	FSTPQ (F22, F21), 32(R20)
+	FMOVQ 16(R20), F14
+	FMOVQ 32(R20), F17
+	FMOVQ 48(R20), F25
+	VUZP1 V8.S4, V15.S4, V24.S4
+	VUZP2 V8.S4, V15.S4, V8.S4
+	VUZP1 V14.S4, V28.S4, V29.S4
+	VUZP2 V14.S4, V28.S4, V14.S4
+	VUZP1 V17.S4, V10.S4, V9.S4
+	VUZP2 V17.S4, V10.S4, V17.S4
+	VUZP1 V25.S4, V27.S4, V20.S4
+	VUZP2 V25.S4, V27.S4, V25.S4
+	FSTPQ (F24, F29), 0(R14)
+	FSTPQ (F9, F20), 32(R14)
+	FSTPQ (F8, F14), 0(R20)
+	FSTPQ (F17, F25), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -6716,14 +6724,14 @@ pair76:
 row78:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F16
-	FMOVQ 32(R14), F11
-	FMOVQ 48(R14), F6
-	FMOVQ 0(R20), F19
-	FMOVQ 16(R20), F26
-	FMOVQ 32(R20), F20
-	FMOVQ 48(R20), F22
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V22.B16, V22.B16, V22.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
@@ -6771,135 +6779,143 @@ tile79:
 	WORD $0x4e37ccff // fmla v31.4s, v7.4s, v23.4s
 	FMOVQ 144(R23), F10
 	WORD $0x4e2acddd // fmla v29.4s, v14.4s, v10.4s
-	FMOVQ 0(R11), F17
-	WORD $0x6e2cdfff // fmul v31.4s, v31.4s, v12.4s
-	WORD $0x4e31cfef // fmla v15.4s, v31.4s, v17.4s
-	FMOVQ 128(R11), F27
-	WORD $0x6e2cdfbd // fmul v29.4s, v29.4s, v12.4s
-	WORD $0x4e3bcfb3 // fmla v19.4s, v29.4s, v27.4s
-	FMOVQ 0(R10), F8
-	FMOVQ 384(R23), F24
-	WORD $0x4e89a708 // smmla v8.4s, v24.16b, v9.16b
-	FMOVQ 416(R23), F25
-	WORD $0x4e92a728 // smmla v8.4s, v25.16b, v18.16b
-	FMOVQ 0(R10), F21
-	FMOVQ 400(R23), F5
-	WORD $0x4e89a4b5 // smmla v21.4s, v5.16b, v9.16b
-	FMOVQ 432(R23), F30
-	WORD $0x4e92a7d5 // smmla v21.4s, v30.16b, v18.16b
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	FMOVQ 32(R23), F7
-	WORD $0x6e27dd08 // fmul v8.4s, v8.4s, v7.4s
-	FMOVQ 48(R23), F23
-	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 448(R23), F31
-	WORD $0x4e9ca7ee // smmla v14.4s, v31.16b, v28.16b
-	FMOVQ 480(R23), F17
-	WORD $0x4e8da62e // smmla v14.4s, v17.16b, v13.16b
-	FMOVQ 0(R10), F10
-	FMOVQ 464(R23), F29
-	WORD $0x4e9ca7aa // smmla v10.4s, v29.16b, v28.16b
-	FMOVQ 496(R23), F27
-	WORD $0x4e8da76a // smmla v10.4s, v27.16b, v13.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	FMOVQ 160(R23), F24
-	WORD $0x4e38cdc8 // fmla v8.4s, v14.4s, v24.4s
-	FMOVQ 176(R23), F25
-	WORD $0x4e39cd55 // fmla v21.4s, v10.4s, v25.4s
-	FMOVQ 16(R11), F5
-	WORD $0x6e2cdd08 // fmul v8.4s, v8.4s, v12.4s
-	WORD $0x4e25cd10 // fmla v16.4s, v8.4s, v5.4s
-	FMOVQ 144(R11), F30
-	WORD $0x6e2cdeb5 // fmul v21.4s, v21.4s, v12.4s
-	WORD $0x4e3eceba // fmla v26.4s, v21.4s, v30.4s
+	WORD $0x4e2ccfef // fmla v15.4s, v31.4s, v12.4s
+	WORD $0x4e2ccfb3 // fmla v19.4s, v29.4s, v12.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 384(R23), F8
+	WORD $0x4e89a511 // smmla v17.4s, v8.16b, v9.16b
+	FMOVQ 416(R23), F21
+	WORD $0x4e92a6b1 // smmla v17.4s, v21.16b, v18.16b
+	FMOVQ 0(R10), F27
+	FMOVQ 400(R23), F24
+	WORD $0x4e89a71b // smmla v27.4s, v24.16b, v9.16b
+	FMOVQ 432(R23), F25
+	WORD $0x4e92a73b // smmla v27.4s, v25.16b, v18.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 32(R23), F5
+	WORD $0x6e25de31 // fmul v17.4s, v17.4s, v5.4s
+	FMOVQ 48(R23), F30
+	WORD $0x6e3edf7b // fmul v27.4s, v27.4s, v30.4s
 	FMOVQ 0(R10), F7
-	FMOVQ 512(R23), F31
-	WORD $0x4e89a7e7 // smmla v7.4s, v31.16b, v9.16b
-	FMOVQ 544(R23), F17
-	WORD $0x4e92a627 // smmla v7.4s, v17.16b, v18.16b
+	FMOVQ 448(R23), F14
+	WORD $0x4e9ca5c7 // smmla v7.4s, v14.16b, v28.16b
+	FMOVQ 480(R23), F10
+	WORD $0x4e8da547 // smmla v7.4s, v10.16b, v13.16b
 	FMOVQ 0(R10), F23
-	FMOVQ 528(R23), F29
-	WORD $0x4e89a7b7 // smmla v23.4s, v29.16b, v9.16b
-	FMOVQ 560(R23), F27
-	WORD $0x4e92a777 // smmla v23.4s, v27.16b, v18.16b
+	FMOVQ 464(R23), F31
+	WORD $0x4e9ca7f7 // smmla v23.4s, v31.16b, v28.16b
+	FMOVQ 496(R23), F29
+	WORD $0x4e8da7b7 // smmla v23.4s, v29.16b, v13.16b
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 64(R23), F14
-	WORD $0x6e2edce7 // fmul v7.4s, v7.4s, v14.4s
-	FMOVQ 80(R23), F24
-	WORD $0x6e38def7 // fmul v23.4s, v23.4s, v24.4s
-	FMOVQ 0(R10), F10
-	FMOVQ 576(R23), F8
-	WORD $0x4e9ca50a // smmla v10.4s, v8.16b, v28.16b
-	FMOVQ 608(R23), F5
-	WORD $0x4e8da4aa // smmla v10.4s, v5.16b, v13.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 592(R23), F21
-	WORD $0x4e9ca6b9 // smmla v25.4s, v21.16b, v28.16b
-	FMOVQ 624(R23), F30
-	WORD $0x4e8da7d9 // smmla v25.4s, v30.16b, v13.16b
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 192(R23), F31
-	WORD $0x4e3fcd47 // fmla v7.4s, v10.4s, v31.4s
-	FMOVQ 208(R23), F17
-	WORD $0x4e31cf37 // fmla v23.4s, v25.4s, v17.4s
-	FMOVQ 32(R11), F29
-	WORD $0x6e2cdce7 // fmul v7.4s, v7.4s, v12.4s
-	WORD $0x4e3dcceb // fmla v11.4s, v7.4s, v29.4s
-	FMOVQ 160(R11), F27
-	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
-	WORD $0x4e3bcef4 // fmla v20.4s, v23.4s, v27.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 640(R23), F8
-	WORD $0x4e89a50e // smmla v14.4s, v8.16b, v9.16b
-	FMOVQ 672(R23), F5
-	WORD $0x4e92a4ae // smmla v14.4s, v5.16b, v18.16b
+	FMOVQ 160(R23), F8
+	WORD $0x4e28ccf1 // fmla v17.4s, v7.4s, v8.4s
+	FMOVQ 176(R23), F21
+	WORD $0x4e35cefb // fmla v27.4s, v23.4s, v21.4s
+	WORD $0x4e2cce30 // fmla v16.4s, v17.4s, v12.4s
+	WORD $0x4e2ccf7a // fmla v26.4s, v27.4s, v12.4s
 	FMOVQ 0(R10), F24
-	FMOVQ 656(R23), F21
-	WORD $0x4e89a6b8 // smmla v24.4s, v21.16b, v9.16b
-	FMOVQ 688(R23), F30
+	FMOVQ 512(R23), F5
+	WORD $0x4e89a4b8 // smmla v24.4s, v5.16b, v9.16b
+	FMOVQ 544(R23), F30
 	WORD $0x4e92a7d8 // smmla v24.4s, v30.16b, v18.16b
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	FMOVQ 96(R23), F10
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	FMOVQ 112(R23), F31
-	WORD $0x6e3fdf18 // fmul v24.4s, v24.4s, v31.4s
 	FMOVQ 0(R10), F25
-	FMOVQ 704(R23), F7
-	WORD $0x4e9ca4f9 // smmla v25.4s, v7.16b, v28.16b
-	FMOVQ 736(R23), F29
-	WORD $0x4e8da7b9 // smmla v25.4s, v29.16b, v13.16b
-	FMOVQ 0(R10), F17
-	FMOVQ 720(R23), F23
-	WORD $0x4e9ca6f1 // smmla v17.4s, v23.16b, v28.16b
-	FMOVQ 752(R23), F27
-	WORD $0x4e8da771 // smmla v17.4s, v27.16b, v13.16b
+	FMOVQ 528(R23), F14
+	WORD $0x4e89a5d9 // smmla v25.4s, v14.16b, v9.16b
+	FMOVQ 560(R23), F10
+	WORD $0x4e92a559 // smmla v25.4s, v10.16b, v18.16b
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	FMOVQ 224(R23), F8
-	WORD $0x4e28cf2e // fmla v14.4s, v25.4s, v8.4s
-	FMOVQ 240(R23), F5
-	WORD $0x4e25ce38 // fmla v24.4s, v17.4s, v5.4s
-	FMOVQ 48(R11), F21
-	WORD $0x6e2cddce // fmul v14.4s, v14.4s, v12.4s
-	WORD $0x4e35cdc6 // fmla v6.4s, v14.4s, v21.4s
-	FMOVQ 176(R11), F30
-	WORD $0x6e2cdf18 // fmul v24.4s, v24.4s, v12.4s
-	WORD $0x4e3ecf16 // fmla v22.4s, v24.4s, v30.4s
+	FMOVQ 64(R23), F31
+	WORD $0x6e3fdf18 // fmul v24.4s, v24.4s, v31.4s
+	FMOVQ 80(R23), F29
+	WORD $0x6e3ddf39 // fmul v25.4s, v25.4s, v29.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 576(R23), F23
+	WORD $0x4e9ca6e7 // smmla v7.4s, v23.16b, v28.16b
+	FMOVQ 608(R23), F21
+	WORD $0x4e8da6a7 // smmla v7.4s, v21.16b, v13.16b
+	FMOVQ 0(R10), F8
+	FMOVQ 592(R23), F17
+	WORD $0x4e9ca628 // smmla v8.4s, v17.16b, v28.16b
+	FMOVQ 624(R23), F27
+	WORD $0x4e8da768 // smmla v8.4s, v27.16b, v13.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 192(R23), F5
+	WORD $0x4e25ccf8 // fmla v24.4s, v7.4s, v5.4s
+	FMOVQ 208(R23), F30
+	WORD $0x4e3ecd19 // fmla v25.4s, v8.4s, v30.4s
+	WORD $0x4e2ccf0b // fmla v11.4s, v24.4s, v12.4s
+	WORD $0x4e2ccf34 // fmla v20.4s, v25.4s, v12.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 640(R23), F31
+	WORD $0x4e89a7ee // smmla v14.4s, v31.16b, v9.16b
+	FMOVQ 672(R23), F29
+	WORD $0x4e92a7ae // smmla v14.4s, v29.16b, v18.16b
+	FMOVQ 0(R10), F10
+	FMOVQ 656(R23), F23
+	WORD $0x4e89a6ea // smmla v10.4s, v23.16b, v9.16b
+	FMOVQ 688(R23), F21
+	WORD $0x4e92a6aa // smmla v10.4s, v21.16b, v18.16b
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 96(R23), F17
+	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
+	FMOVQ 112(R23), F27
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 704(R23), F8
+	WORD $0x4e9ca507 // smmla v7.4s, v8.16b, v28.16b
+	FMOVQ 736(R23), F30
+	WORD $0x4e8da7c7 // smmla v7.4s, v30.16b, v13.16b
+	FMOVQ 0(R10), F5
+	FMOVQ 720(R23), F24
+	WORD $0x4e9ca705 // smmla v5.4s, v24.16b, v28.16b
+	FMOVQ 752(R23), F25
+	WORD $0x4e8da725 // smmla v5.4s, v25.16b, v13.16b
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	FMOVQ 224(R23), F31
+	WORD $0x4e3fccee // fmla v14.4s, v7.4s, v31.4s
+	FMOVQ 240(R23), F29
+	WORD $0x4e3dccaa // fmla v10.4s, v5.4s, v29.4s
+	WORD $0x4e2ccdc6 // fmla v6.4s, v14.4s, v12.4s
+	WORD $0x4e2ccd56 // fmla v22.4s, v10.4s, v12.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
 	SUBS $1, R4
 	BNE tile79
-	FSTPQ (F15, F16), 0(R14)
-	FSTPQ (F11, F6), 32(R14)
-	FSTPQ (F19, F26), 0(R20)
-	FSTPQ (F20, F22), 32(R20)
+	FMOVQ 0(R14), F23
+	FMOVQ 16(R14), F21
+	FMOVQ 32(R14), F17
+	FMOVQ 48(R14), F27
+	FMOVQ 0(R20), F8
+	FMOVQ 16(R20), F30
+	FMOVQ 32(R20), F24
+	FMOVQ 48(R20), F25
+	FMOVQ 0(R11), F7
+	WORD $0x4e27cdf7 // fmla v23.4s, v15.4s, v7.4s
+	FMOVQ 128(R11), F31
+	WORD $0x4e3fce68 // fmla v8.4s, v19.4s, v31.4s
+	FMOVQ 16(R11), F5
+	WORD $0x4e25ce15 // fmla v21.4s, v16.4s, v5.4s
+	FMOVQ 144(R11), F29
+	WORD $0x4e3dcf5e // fmla v30.4s, v26.4s, v29.4s
+	FMOVQ 32(R11), F14
+	WORD $0x4e2ecd71 // fmla v17.4s, v11.4s, v14.4s
+	FMOVQ 160(R11), F10
+	WORD $0x4e2ace98 // fmla v24.4s, v20.4s, v10.4s
+	FMOVQ 48(R11), F9
+	WORD $0x4e29ccdb // fmla v27.4s, v6.4s, v9.4s
+	FMOVQ 176(R11), F18
+	WORD $0x4e32ced9 // fmla v25.4s, v22.4s, v18.4s
+	FSTPQ (F23, F21), 0(R14)
+	FSTPQ (F17, F27), 32(R14)
+	FSTPQ (F8, F30), 0(R20)
+	FSTPQ (F24, F25), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -6914,26 +6930,26 @@ tile79:
 	MOVD R3, R14
 row80:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F10
-	FMOVQ 16(R14), F31
-	FMOVQ 32(R14), F7
-	FMOVQ 48(R14), F29
-	FMOVQ 0(R20), F23
-	FMOVQ 16(R20), F27
-	FMOVQ 32(R20), F25
-	FMOVQ 48(R20), F8
-	VUZP1 V23.S4, V10.S4, V17.S4
-	VUZP2 V23.S4, V10.S4, V23.S4
-	VUZP1 V27.S4, V31.S4, V5.S4
-	VUZP2 V27.S4, V31.S4, V27.S4
-	VUZP1 V25.S4, V7.S4, V14.S4
-	VUZP2 V25.S4, V7.S4, V25.S4
-	VUZP1 V8.S4, V29.S4, V21.S4
-	VUZP2 V8.S4, V29.S4, V8.S4
-	FSTPQ (F17, F5), 0(R14)
-	FSTPQ (F14, F21), 32(R14)
-	FSTPQ (F23, F27), 0(R20)
-	FSTPQ (F25, F8), 32(R20)
+	FMOVQ 0(R14), F28
+	FMOVQ 16(R14), F13
+	FMOVQ 32(R14), F12
+	FMOVQ 48(R14), F15
+	FMOVQ 0(R20), F7
+	FMOVQ 16(R20), F19
+	FMOVQ 32(R20), F31
+	FMOVQ 48(R20), F16
+	VUZP1 V7.S4, V28.S4, V5.S4
+	VUZP2 V7.S4, V28.S4, V7.S4
+	VUZP1 V19.S4, V13.S4, V26.S4
+	VUZP2 V19.S4, V13.S4, V19.S4
+	VUZP1 V31.S4, V12.S4, V29.S4
+	VUZP2 V31.S4, V12.S4, V31.S4
+	VUZP1 V16.S4, V15.S4, V11.S4
+	VUZP2 V16.S4, V15.S4, V16.S4
+	FSTPQ (F5, F26), 0(R14)
+	FSTPQ (F29, F11), 32(R14)
+	FSTPQ (F7, F19), 0(R20)
+	FSTPQ (F31, F16), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13

@@ -63,6 +63,9 @@ func (k *kernel) avx2(s *isa.ISA) {
 		VPXOR(yTmp, yTmp, yTmp)
 		for i := range 2 * f.rows {
 			VMOVDQU(yTmp, f.at(f.results+i*yBytes))
+			if k.blockSums() {
+				VMOVDQU(yTmp, f.at(f.blocks+i*yBytes))
+			}
 		}
 		k.tiles(func() { k.heads2(f) }, func() {
 			if k.subScaled() {
@@ -104,6 +107,10 @@ func (k *kernel) avx2(s *isa.ISA) {
 						k.scaled2(f, g, rows)
 					}
 				})
+			}
+		}, func() {
+			if k.blockSums() {
+				k.streams("end", func() { k.rows2(f, func(rows []row2) { k.endBlock(f, rows) }) })
 			}
 		})
 		loadDst()
@@ -319,6 +326,10 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	each := func(do func(r row2, half int, sum reg.Register)) { eachSum(rows, do) }
 	pair := k.Group == 32 && !k.whole() // both groups are scaled before they are added
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
+	if k.blockSums() {
+		k.addToBlock(f, rows)
+		return
+	}
 	for i, r := range rows {
 		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
 		for half, sum := range r.sum {

@@ -20,6 +20,7 @@ type frame2 struct {
 	codes          int // of 8 bits, signed: [vector][half]
 	sums           int // of the first 16 columns, which those of the last are added to: [row][half]
 	results        int // [row][half]
+	blocks         int // what belongs to results, without the head's scales: [row][half]
 }
 
 // newFrame lays the frame out.
@@ -39,6 +40,9 @@ func (k *kernel) newFrame() *frame2 {
 		f.sums = part(2 * f.rows)
 	}
 	f.results = part(2 * f.rows)
+	if k.blockSums() {
+		f.blocks = part(2 * f.rows)
+	}
 	f.scales = part(2 * k.Groups())
 	if k.Super {
 		f.heads = part(2 * 2 * heads)

@@ -239,8 +239,8 @@ func (k *kernel) panels(body func(loadDst func())) {
 }
 
 // tiles repeats body for every tile of a panel. A K-quant's have a head, which
-// begin may read.
-func (k *kernel) tiles(begin, body func()) {
+// begin may read, and after the tiles under it comes end.
+func (k *kernel) tiles(begin, body, end func()) {
 	left := GP64()
 	MOVQ(k.arg(panels.ArgTiles), left)
 	if !k.Super {
@@ -258,6 +258,7 @@ func (k *kernel) tiles(begin, body func()) {
 		ADDQ(U8(panels.HeadBytes), k.pair)
 		MOVQ(U32(panels.SuperTiles), left)
 		k.pairs(left, body)
+		end()
 	})
 }
 

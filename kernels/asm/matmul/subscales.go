@@ -12,13 +12,17 @@ import (
 // Weights with a scale for every 16 columns, where activations have one for 32. These
 // scales are sub-scales, small integers, times the scale of a block of 256. VPMADDWD,
 // which widens sums of 16 bits anyhow, multiplies with the sub-scales of both halves of a
-// tile, whose sums are then added as integers and converted and scaled once.
+// tile, whose sums are then added as integers and converted and scaled once. Without
+// minima, a block's sums are added up before its scale multiplies them.
 //
 // With Q6_K a sum of 32 bits is at most 32·63·127·128 < 2^25, and what the offset takes
 // away from it at most 32·32·127·128 < 2^24.
 
 // subScaled reports whether sums are multiplied with sub-scales as integers.
 func (k *kernel) subScaled() bool { return k.whole() && k.Group == 16 }
+
+// blockSums reports whether the tiles of a block are added up without its scale.
+func (k *kernel) blockSums() bool { return k.subScaled() && !k.Minima }
 
 // subScales2 puts the sub-scales of a tile into the frame, each twice in the 32 bits of
 // its row, and the minima.
@@ -64,4 +68,30 @@ func (k *kernel) subtractOffset(f *frame2, rows []row2) {
 			VPADDD(yTmp, sum, sum)
 		}
 	}
+}
+
+// addToBlock adds a tile's sums, times the scales of activations, to those of the block.
+func (k *kernel) addToBlock(f *frame2, rows []row2) {
+	for i, r := range rows {
+		VBROADCASTSS(r.x.Offset(panels.OffD), yX[i])
+		for half, sum := range r.sum {
+			VFMADD213PS(r.frame.Offset(f.blocks+half*yBytes), yX[i], sum)
+		}
+	}
+	eachSum(rows, func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.blocks+half*yBytes)) })
+}
+
+// endBlock adds the sums of a block, times its scales, to results, and begins the next.
+func (k *kernel) endBlock(f *frame2, rows []row2) {
+	VPXOR(yTmp, yTmp, yTmp)
+	for half, scale := range yX {
+		VMOVUPS(k.headAt(f, 0, half), scale)
+	}
+	eachSum(rows, func(r row2, half int, sum reg.Register) {
+		block, result := r.frame.Offset(f.blocks+half*yBytes), r.frame.Offset(f.results+half*yBytes)
+		VMOVUPS(block, sum)
+		VMOVUPS(yTmp, block)
+		VFMADD213PS(result, yX[half], sum)
+		VMOVUPS(sum, result)
+	})
 }

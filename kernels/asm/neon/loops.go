@@ -85,16 +85,49 @@ func (k *kernel) bunches() {
 
 // bunch repeats body for the tiles in local memory.
 func (k *kernel) bunch(body func()) {
-	k.loadResults()
-	k.G("MOVD %v, %v", rRowX, rTileX)
-	k.G("ADD $%d, %v, %v", bufTiles, rBuf, rTile)
-	k.G("MOVD %v, %v", rTiles, rLeft)
-	k.Repeat("tile", rLeft, 1, func() {
-		body()
-		k.G("ADD $%d, %v", panels.BlockBytes, rTileX)
-		k.G("ADD $%d, %v", k.localBytes(), rTile)
+	k.block(k.loadResults, func() {
+		k.G("MOVD %v, %v", rRowX, rTileX)
+		k.G("ADD $%d, %v, %v", bufTiles, rBuf, rTile)
+		k.G("MOVD %v, %v", rTiles, rLeft)
+		k.Repeat("tile", rLeft, 1, func() {
+			body()
+			k.G("ADD $%d, %v", panels.BlockBytes, rTileX)
+			k.G("ADD $%d, %v", k.localBytes(), rTile)
+		})
 	})
 	k.storeResults()
+}
+
+// block runs tiles, which adds products to k.y: to results, which load puts there, or to
+// zeros, if their sum is to be multiplied with the scales of a K-quant's block.
+func (k *kernel) block(load, tiles func()) {
+	if !k.blockSums() {
+		load()
+		tiles()
+		return
+	}
+	k.y = make([][]arm64.V, k.rowsTogether())
+	for r := range k.y {
+		k.y[r] = k.Zeros(rowQuads)
+	}
+	tiles()
+	sums := k.y
+	load()
+	for i := range rowQuads {
+		var quad []arm64.V
+		for _, s := range sums {
+			quad = append(quad, s[i])
+		}
+		k.addScaled(i, quad)
+	}
+}
+
+// rowsTogether is the number of rows of activations that are multiplied together.
+func (k *kernel) rowsTogether() int {
+	if k.many && k.isa != smull {
+		return 2
+	}
+	return 1
 }
 
 // resultsOf are the addresses of the results of up to two rows of activations.
@@ -102,10 +135,7 @@ var resultsOf = [2]arm64.R{rRowDst, rRowDst2}
 
 // loadResults loads those of one row of activations or of two.
 func (k *kernel) loadResults() {
-	k.y = make([][]arm64.V, 1)
-	if k.isa != smull {
-		k.y = make([][]arm64.V, 2)
-	}
+	k.y = make([][]arm64.V, k.rowsTogether())
 	for r := range k.y {
 		for i := range rowQuads {
 			k.y[r] = append(k.y[r], k.Loaded(resultsOf[r], quadBytes*i))
@@ -136,7 +166,8 @@ func (k *kernel) tiles(body func()) {
 		k.head()
 		k.G("ADD $%d, %v", panels.HeadBytes, rPair)
 		k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
-		k.pairs(body)
+		results := k.y
+		k.block(func() { k.y = results }, func() { k.pairs(body) })
 	})
 }
 

@@ -242,10 +242,25 @@ func (k *kernel) subScales(i int, products func(g int) []arm64.V, scale timesFun
 		k.I("fmla %.4s, %.4s, %.4s", first[r], last[r], s)
 		k.Free(last[r])
 	})
+	for r, v := range first {
+		if k.blockSums() {
+			scale("fmla", k.y[r][i], v, r, 0)
+			k.Free(v)
+		} else {
+			scale("fmul", v, v, r, 0)
+		}
+	}
+	if !k.blockSums() {
+		k.addScaled(i, first)
+	}
+}
+
+// addScaled adds sums of row quad i, times the scales of a K-quant's block, to results, and
+// frees them.
+func (k *kernel) addScaled(i int, sums []arm64.V) {
 	k.shared(func(r int) arm64.V { return k.Loaded(rBuf, k.headScale(i, r)) }, func(r int, d arm64.V) {
-		scale("fmul", first[r], first[r], r, 0)
-		k.I("fmla %.4s, %.4s, %.4s", k.y[r][i], first[r], d)
-		k.Free(first[r])
+		k.I("fmla %.4s, %.4s, %.4s", k.y[r][i], sums[r], d)
+		k.Free(sums[r])
 	})
 }
 
