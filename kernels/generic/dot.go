@@ -107,11 +107,14 @@ func pair(x *packedGroup, lo, hi int32) float32 {
 // K-quants.
 type sum16 struct {
 	y     float32
-	tiles float32      // of a block of 256 weights that has begun, without its number
-	scale [][2]float32 // of the halves,
-	sub   [][2]uint8   // and the small integers in them, int8, for activations of one group,
-	d     []float32    // which a number for each eight blocks is multiplied with
+	scale [][2]float32 // of the halves
 	min   [][2]float32
+
+	// For activations of one group: the small integers in scales, int8, the number for each
+	// 256 weights that they are multiplied with, and the sum of those without it.
+	sub   [][2]uint8
+	d     []float32
+	block float32
 }
 
 func newSum16(w *codec.Codes, n int) *sum16 {
@@ -124,31 +127,25 @@ func newSum16(w *codec.Codes, n int) *sum16 {
 
 // add adds the dot products of both halves of block g. Those of one group are added as
 // integers, times the small integers of the scales: the sum is exact as a float32 too, for
-// it is at most 32 · 128 · 32 · 127 < 2^24. With minima, for which kernels have results at
-// hand anyway, it is added to them, without at the end of a block of 256 weights.
+// it is at most 32 · 128 · 32 · 127 < 2^24. At the end of a block of 256 weights comes what
+// is common to them.
 func (s *sum16) add(g int, x *packedGroup, lo, hi int32) {
-	scale := s.scale[g]
-	switch {
-	case !x.whole:
+	if x.whole {
+		sub := s.sub[g]
+		sum := int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi
+		s.block = FMA(x.scale[0], float32(sum), s.block)
+	} else {
+		scale := s.scale[g]
 		s.y = FMA(scale[0], x.scale[0]*float32(lo), s.y)
 		s.y = FMA(scale[1], x.scale[1]*float32(hi), s.y)
-	case s.min != nil:
-		s.y = FMA(s.d[g/8], x.scale[0]*s.whole(g, lo, hi), s.y)
-	default:
-		s.tiles = FMA(x.scale[0], s.whole(g, lo, hi), s.tiles)
-		if g%8 == 7 {
-			s.y = FMA(s.d[g/8], s.tiles, s.y)
-			s.tiles = 0
-		}
 	}
 	if s.min != nil {
 		s.y = FMA(s.min[g][1], x.sum[1], FMA(s.min[g][0], x.sum[0], s.y))
 	}
-}
-
-func (s *sum16) whole(g int, lo, hi int32) float32 {
-	sub := s.sub[g]
-	return float32(int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi)
+	if x.whole && g%8 == 7 {
+		s.y = FMA(s.d[g/8], s.block, s.y)
+		s.block = 0
+	}
 }
 
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.

@@ -4336,488 +4336,484 @@ block58:
 	FSTPQ (F13, F14), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
 pair59:
-	FMOVQ 0(R2), F15
-	FMOVQ 16(R2), F16
-	FMOVQ 32(R2), F17
-	FMOVD 48(R2), F18
-	FMOVQ 0(R10), F19
-	FMOVQ 64(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f8fe293 // sdot v19.4s, v20.16b, v15.4b[0]
-	FMOVQ 64(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4fafe2b3 // sdot v19.4s, v21.16b, v15.4b[1]
-	FMOVQ 64(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8fead3 // sdot v19.4s, v22.16b, v15.4b[2]
-	FMOVQ 64(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVD 0(R1), F24
-	VSHL $4, V24.B16, V24.B16
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	FMOVQ 32(R2), F21
+	FMOVD 48(R2), F22
+	FMOVQ 0(R10), F23
+	FMOVQ 64(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f93e317 // sdot v23.4s, v24.16b, v19.4b[0]
+	FMOVQ 64(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4fb3e337 // sdot v23.4s, v25.16b, v19.4b[1]
+	FMOVQ 64(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f93eb57 // sdot v23.4s, v26.16b, v19.4b[2]
+	FMOVQ 64(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb3eb77 // sdot v23.4s, v27.16b, v19.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVD 0(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3ddef7 // fmul v23.4s, v23.4s, v29.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 128(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f94e3fe // sdot v30.4s, v31.16b, v20.4b[0]
+	FMOVQ 128(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb4e0fe // sdot v30.4s, v7.16b, v20.4b[1]
+	FMOVQ 128(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f94e91e // sdot v30.4s, v8.16b, v20.4b[2]
+	FMOVQ 128(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x4fb4e93e // sdot v30.4s, v9.16b, v20.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVD 16(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e2bcfd7 // fmla v23.4s, v30.4s, v11.4s
+	WORD $0x4f9512ef // fmla v15.4s, v23.4s, v21.s[0]
+	FMOVD 0(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
+	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
+	FMOVQ 192(R11), F14
+	FMOVQ 64(R11), F6
+	WORD $0x4e26cdae // fmla v14.4s, v13.4s, v6.4s
+	WORD $0x4f9651c2 // fmls v2.4s, v14.4s, v22.s[0]
+	FMOVD 16(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
 	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	WORD $0x4fb65342 // fmls v2.4s, v26.4s, v22.s[1]
+	PRFM 1024(R1), PLDL1KEEP
+	FMOVQ 0(R10), F29
+	FMOVQ 80(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f93e3fd // sdot v29.4s, v31.16b, v19.4b[0]
+	FMOVQ 80(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb3e0fd // sdot v29.4s, v7.16b, v19.4b[1]
+	FMOVQ 80(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f93e91d // sdot v29.4s, v8.16b, v19.4b[2]
+	FMOVQ 80(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x4fb3e93d // sdot v29.4s, v9.16b, v19.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 144(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4f94e2eb // sdot v11.4s, v23.16b, v20.4b[0]
+	FMOVQ 144(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fb4e1ab // sdot v11.4s, v13.16b, v20.4b[1]
+	FMOVQ 144(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f94e8cb // sdot v11.4s, v6.16b, v20.4b[2]
+	FMOVQ 144(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	WORD $0x4fb4e9cb // sdot v11.4s, v14.16b, v20.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x6e39de73 // fmul v19.4s, v19.4s, v25.4s
-	FMOVQ 0(R10), F26
-	FMOVQ 128(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4f90e37a // sdot v26.4s, v27.16b, v16.4b[0]
-	FMOVQ 128(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fb0e39a // sdot v26.4s, v28.16b, v16.4b[1]
-	FMOVQ 128(R1), F29
-	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4e39cd7d // fmla v29.4s, v11.4s, v25.4s
+	WORD $0x4f9513b0 // fmla v16.4s, v29.4s, v21.s[0]
+	WORD $0x4e6c101b // saddw2 v27.4s, v0.4s, v12.8h
+	FMOVQ 208(R11), F26
+	FMOVQ 80(R11), F31
+	WORD $0x4e3fcf7a // fmla v26.4s, v27.4s, v31.4s
+	WORD $0x4f965343 // fmls v3.4s, v26.4s, v22.s[0]
+	WORD $0x4e781007 // saddw2 v7.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F8
+	FMOVQ 80(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	WORD $0x4fb65103 // fmls v3.4s, v8.4s, v22.s[1]
+	FMOVQ 0(R10), F28
+	FMOVQ 96(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f93e3dc // sdot v28.4s, v30.16b, v19.4b[0]
+	FMOVQ 96(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4fb3e2fc // sdot v28.4s, v23.16b, v19.4b[1]
+	FMOVQ 96(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4f93e9bc // sdot v28.4s, v13.16b, v19.4b[2]
+	FMOVQ 96(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x4fb3e8dc // sdot v28.4s, v6.16b, v19.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVD 8(R1), F14
+	VSHL $4, V14.B16, V14.B16
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100a // saddw v10.4s, v0.4s, v14.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e2adf9c // fmul v28.4s, v28.4s, v10.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 160(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f94e32b // sdot v11.4s, v25.16b, v20.4b[0]
+	FMOVQ 160(R1), F29
+	VUSHR $2, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f90ebba // sdot v26.4s, v29.16b, v16.4b[2]
-	FMOVQ 128(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x4fb0ebda // sdot v26.4s, v30.16b, v16.4b[3]
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVD 16(R1), F31
+	WORD $0x4fb4e3ab // sdot v11.4s, v29.16b, v20.4b[1]
+	FMOVQ 160(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f94e98b // sdot v11.4s, v12.16b, v20.4b[2]
+	FMOVQ 160(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb4eb6b // sdot v11.4s, v27.16b, v20.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVD 24(R1), F31
 	VSHL $4, V31.B16, V31.B16
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4e27cf53 // fmla v19.4s, v26.4s, v7.4s
-	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
-	FMOVQ 0(R11), F8
-	WORD $0x4e28ce62 // fmla v2.4s, v19.4s, v8.4s
-	FMOVD 0(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
-	FMOVQ 192(R11), F11
-	FMOVQ 64(R11), F12
-	WORD $0x4e2ccd4b // fmla v11.4s, v10.4s, v12.4s
-	WORD $0x4f925162 // fmls v2.4s, v11.4s, v18.s[0]
-	FMOVD 16(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d100e // saddw v14.4s, v0.4s, v13.4h
-	FMOVQ 192(R11), F6
-	FMOVQ 64(R11), F20
-	WORD $0x4e34cdc6 // fmla v6.4s, v14.4s, v20.4s
-	WORD $0x4fb250c2 // fmls v2.4s, v6.4s, v18.s[1]
-	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F21
-	FMOVQ 80(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8fe2d5 // sdot v21.4s, v22.16b, v15.4b[0]
-	FMOVQ 80(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4fafe2f5 // sdot v21.4s, v23.16b, v15.4b[1]
-	FMOVQ 80(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f8feb35 // sdot v21.4s, v25.16b, v15.4b[2]
-	FMOVQ 80(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x4fafeb75 // sdot v21.4s, v27.16b, v15.4b[3]
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4e78101c // saddw2 v28.4s, v0.4s, v24.8h
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x6e3cdeb5 // fmul v21.4s, v21.4s, v28.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 144(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f90e3dd // sdot v29.4s, v30.16b, v16.4b[0]
-	FMOVQ 144(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb0e35d // sdot v29.4s, v26.16b, v16.4b[1]
-	FMOVQ 144(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4f90e8fd // sdot v29.4s, v7.16b, v16.4b[2]
-	FMOVQ 144(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x4fb0ea7d // sdot v29.4s, v19.16b, v16.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4e28cfb5 // fmla v21.4s, v29.4s, v8.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	FMOVQ 16(R11), F10
-	WORD $0x4e2acea3 // fmla v3.4s, v21.4s, v10.4s
-	WORD $0x4e69100c // saddw2 v12.4s, v0.4s, v9.8h
-	FMOVQ 208(R11), F11
-	FMOVQ 80(R11), F14
-	WORD $0x4e2ecd8b // fmla v11.4s, v12.4s, v14.4s
-	WORD $0x4f925163 // fmls v3.4s, v11.4s, v18.s[0]
-	WORD $0x4e6d1014 // saddw2 v20.4s, v0.4s, v13.8h
-	FMOVQ 208(R11), F6
-	FMOVQ 80(R11), F22
-	WORD $0x4e36ce86 // fmla v6.4s, v20.4s, v22.4s
-	WORD $0x4fb250c3 // fmls v3.4s, v6.4s, v18.s[1]
-	FMOVQ 0(R10), F23
-	FMOVQ 96(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f8fe337 // sdot v23.4s, v25.16b, v15.4b[0]
-	FMOVQ 96(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fafe377 // sdot v23.4s, v27.16b, v15.4b[1]
-	FMOVQ 96(R1), F24
+	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acd7c // fmla v28.4s, v11.4s, v26.4s
+	WORD $0x4f951391 // fmla v17.4s, v28.4s, v21.s[0]
+	FMOVD 8(R1), F24
 	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8feb17 // sdot v23.4s, v24.16b, v15.4b[2]
-	FMOVQ 96(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	WORD $0x4fafeb97 // sdot v23.4s, v28.16b, v15.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVD 8(R1), F30
-	VSHL $4, V30.B16, V30.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781007 // saddw v7.4s, v0.4s, v24.4h
+	FMOVQ 224(R11), F9
+	FMOVQ 96(R11), F8
+	WORD $0x4e28cce9 // fmla v9.4s, v7.4s, v8.4s
+	WORD $0x4f965124 // fmls v4.4s, v9.4s, v22.s[0]
+	FMOVD 24(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
-	WORD $0x0e7e101a // saddw v26.4s, v0.4s, v30.4h
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 160(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f90e267 // sdot v7.4s, v19.16b, v16.4b[0]
-	FMOVQ 160(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb0e3e7 // sdot v7.4s, v31.16b, v16.4b[1]
-	FMOVQ 160(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f90eba7 // sdot v7.4s, v29.16b, v16.4b[2]
-	FMOVQ 160(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	WORD $0x4fb0e907 // sdot v7.4s, v8.16b, v16.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVD 24(R1), F21
-	VSHL $4, V21.B16, V21.B16
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e75100a // saddw v10.4s, v0.4s, v21.4h
-	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
-	WORD $0x4e2accf7 // fmla v23.4s, v7.4s, v10.4s
-	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
-	FMOVQ 32(R11), F9
-	WORD $0x4e29cee4 // fmla v4.4s, v23.4s, v9.4s
-	FMOVD 8(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100e // saddw v14.4s, v0.4s, v12.4h
-	FMOVQ 224(R11), F11
-	FMOVQ 96(R11), F13
-	WORD $0x4e2dcdcb // fmla v11.4s, v14.4s, v13.4s
-	WORD $0x4f925164 // fmls v4.4s, v11.4s, v18.s[0]
-	FMOVD 24(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741016 // saddw v22.4s, v0.4s, v20.4h
-	FMOVQ 224(R11), F6
-	FMOVQ 96(R11), F25
-	WORD $0x4e39cec6 // fmla v6.4s, v22.4s, v25.4s
-	WORD $0x4fb250c4 // fmls v4.4s, v6.4s, v18.s[1]
+	WORD $0x0e7e1017 // saddw v23.4s, v0.4s, v30.4h
+	FMOVQ 224(R11), F13
+	FMOVQ 96(R11), F6
+	WORD $0x4e26ceed // fmla v13.4s, v23.4s, v6.4s
+	WORD $0x4fb651a4 // fmls v4.4s, v13.4s, v22.s[1]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 112(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f8fe31b // sdot v27.4s, v24.16b, v15.4b[0]
-	FMOVQ 112(R1), F28
-	VUSHR $2, V28.B16, V28.B16
+	FMOVQ 0(R10), F10
+	FMOVQ 112(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f93e32a // sdot v10.4s, v25.16b, v19.4b[0]
+	FMOVQ 112(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb3e3aa // sdot v10.4s, v29.16b, v19.4b[1]
+	FMOVQ 112(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f93e98a // sdot v10.4s, v12.16b, v19.4b[2]
+	FMOVQ 112(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb3eb6a // sdot v10.4s, v27.16b, v19.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 176(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fafe39b // sdot v27.4s, v28.16b, v15.4b[1]
-	FMOVQ 112(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8feb5b // sdot v27.4s, v26.16b, v15.4b[2]
-	FMOVQ 112(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	WORD $0x4fafea7b // sdot v27.4s, v19.16b, v15.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4e7e101f // saddw2 v31.4s, v0.4s, v30.8h
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x6e3fdf7b // fmul v27.4s, v27.4s, v31.4s
-	FMOVQ 0(R10), F29
-	FMOVQ 176(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f90e11d // sdot v29.4s, v8.16b, v16.4b[0]
+	WORD $0x4f94e39a // sdot v26.4s, v28.16b, v20.4b[0]
 	FMOVQ 176(R1), F7
 	VUSHR $2, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fb0e0fd // sdot v29.4s, v7.16b, v16.4b[1]
-	FMOVQ 176(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f90e95d // sdot v29.4s, v10.16b, v16.4b[2]
-	FMOVQ 176(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	WORD $0x4fb0eafd // sdot v29.4s, v23.16b, v16.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4e751009 // saddw2 v9.4s, v0.4s, v21.8h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4e29cfbb // fmla v27.4s, v29.4s, v9.4s
-	WORD $0x4f91937b // fmul v27.4s, v27.4s, v17.s[0]
-	FMOVQ 48(R11), F14
-	WORD $0x4e2ecf65 // fmla v5.4s, v27.4s, v14.4s
-	WORD $0x4e6c100d // saddw2 v13.4s, v0.4s, v12.8h
-	FMOVQ 240(R11), F11
-	FMOVQ 112(R11), F22
-	WORD $0x4e36cdab // fmla v11.4s, v13.4s, v22.4s
-	WORD $0x4f925165 // fmls v5.4s, v11.4s, v18.s[0]
-	WORD $0x4e741019 // saddw2 v25.4s, v0.4s, v20.8h
-	FMOVQ 240(R11), F6
-	FMOVQ 112(R11), F24
-	WORD $0x4e38cf26 // fmla v6.4s, v25.4s, v24.4s
-	WORD $0x4fb250c5 // fmls v5.4s, v6.4s, v18.s[1]
-	FMOVQ 64(R2), F28
-	FMOVQ 80(R2), F26
-	FMOVQ 96(R2), F19
-	FMOVD 112(R2), F30
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 192(R1), F8
+	WORD $0x4fb4e0fa // sdot v26.4s, v7.16b, v20.4b[1]
+	FMOVQ 176(R1), F8
+	VUSHR $4, V8.B16, V8.B16
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f9ce11f // sdot v31.4s, v8.16b, v28.4b[0]
-	FMOVQ 192(R1), F7
-	VUSHR $2, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fbce0ff // sdot v31.4s, v7.16b, v28.4b[1]
-	FMOVQ 192(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f9ce95f // sdot v31.4s, v10.16b, v28.4b[2]
+	WORD $0x4f94e91a // sdot v26.4s, v8.16b, v20.4b[2]
+	FMOVQ 176(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x4fb4e93a // sdot v26.4s, v9.16b, v20.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e37cf4a // fmla v10.4s, v26.4s, v23.4s
+	WORD $0x4f951152 // fmla v18.4s, v10.4s, v21.s[0]
+	WORD $0x4e781006 // saddw2 v6.4s, v0.4s, v24.8h
+	FMOVQ 240(R11), F13
+	FMOVQ 112(R11), F25
+	WORD $0x4e39cccd // fmla v13.4s, v6.4s, v25.4s
+	WORD $0x4f9651a5 // fmls v5.4s, v13.4s, v22.s[0]
+	WORD $0x4e7e101d // saddw2 v29.4s, v0.4s, v30.8h
+	FMOVQ 240(R11), F12
+	FMOVQ 112(R11), F27
+	WORD $0x4e3bcfac // fmla v12.4s, v29.4s, v27.4s
+	WORD $0x4fb65185 // fmls v5.4s, v12.4s, v22.s[1]
+	FMOVQ 64(R2), F14
+	FMOVQ 80(R2), F11
+	FMOVQ 96(R2), F28
+	FMOVD 112(R2), F7
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 192(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	WORD $0x4f8ee128 // sdot v8.4s, v9.16b, v14.4b[0]
+	FMOVQ 192(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4faee3e8 // sdot v8.4s, v31.16b, v14.4b[1]
+	FMOVQ 192(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f8eeb48 // sdot v8.4s, v26.16b, v14.4b[2]
 	FMOVQ 192(R1), F23
 	VUSHR $6, V23.B16, V23.B16
-	WORD $0x4fbceaff // sdot v31.4s, v23.16b, v28.4b[3]
+	WORD $0x4faeeae8 // sdot v8.4s, v23.16b, v14.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVD 32(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1018 // saddw v24.4s, v0.4s, v10.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	FMOVQ 0(R10), F6
+	FMOVQ 256(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f8be326 // sdot v6.4s, v25.16b, v11.4b[0]
+	FMOVQ 256(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fabe1a6 // sdot v6.4s, v13.16b, v11.4b[1]
+	FMOVQ 256(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8bebc6 // sdot v6.4s, v30.16b, v11.4b[2]
+	FMOVQ 256(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fabeba6 // sdot v6.4s, v29.16b, v11.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVD 48(R1), F27
+	VSHL $4, V27.B16, V27.B16
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e2cccc8 // fmla v8.4s, v6.4s, v12.4s
+	WORD $0x4f9c110f // fmla v15.4s, v8.4s, v28.s[0]
+	FMOVD 32(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
+	FMOVQ 192(R11), F21
+	FMOVQ 64(R11), F22
+	WORD $0x4e36ce95 // fmla v21.4s, v20.4s, v22.4s
+	WORD $0x4f8752a2 // fmls v2.4s, v21.4s, v7.s[0]
+	FMOVD 48(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69101f // saddw v31.4s, v0.4s, v9.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F23
+	WORD $0x4e37cffa // fmla v26.4s, v31.4s, v23.4s
+	WORD $0x4fa75342 // fmls v2.4s, v26.4s, v7.s[1]
+	FMOVQ 0(R10), F24
+	FMOVQ 208(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f8ee338 // sdot v24.4s, v25.16b, v14.4b[0]
+	FMOVQ 208(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4faee1b8 // sdot v24.4s, v13.16b, v14.4b[1]
+	FMOVQ 208(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8eebd8 // sdot v24.4s, v30.16b, v14.4b[2]
+	FMOVQ 208(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4faeebb8 // sdot v24.4s, v29.16b, v14.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
+	FMOVQ 0(R10), F12
+	FMOVQ 272(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f8be10c // sdot v12.4s, v8.16b, v11.4b[0]
+	FMOVQ 272(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4fabe28c // sdot v12.4s, v20.16b, v11.4b[1]
+	FMOVQ 272(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f8beacc // sdot v12.4s, v22.16b, v11.4b[2]
+	FMOVQ 272(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	WORD $0x4fabeaac // sdot v12.4s, v21.16b, v11.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e7b101f // saddw2 v31.4s, v0.4s, v27.8h
 	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	FMOVD 32(R1), F21
+	WORD $0x4e3fcd98 // fmla v24.4s, v12.4s, v31.4s
+	WORD $0x4f9c1310 // fmla v16.4s, v24.4s, v28.s[0]
+	WORD $0x4e731017 // saddw2 v23.4s, v0.4s, v19.8h
+	FMOVQ 208(R11), F26
+	FMOVQ 80(R11), F25
+	WORD $0x4e39cefa // fmla v26.4s, v23.4s, v25.4s
+	WORD $0x4f875343 // fmls v3.4s, v26.4s, v7.s[0]
+	WORD $0x4e69100d // saddw2 v13.4s, v0.4s, v9.8h
+	FMOVQ 208(R11), F30
+	FMOVQ 80(R11), F29
+	WORD $0x4e3dcdbe // fmla v30.4s, v13.4s, v29.4s
+	WORD $0x4fa753c3 // fmls v3.4s, v30.4s, v7.s[1]
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 224(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f8ee0ca // sdot v10.4s, v6.16b, v14.4b[0]
+	FMOVQ 224(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4faee10a // sdot v10.4s, v8.16b, v14.4b[1]
+	FMOVQ 224(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f8eea8a // sdot v10.4s, v20.16b, v14.4b[2]
+	FMOVQ 224(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	WORD $0x4faeeaca // sdot v10.4s, v22.16b, v14.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVD 40(R1), F21
 	VSHL $4, V21.B16, V21.B16
 	VUSHR $4, V21.B16, V21.B16
 	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e75101d // saddw v29.4s, v0.4s, v21.4h
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x6e3ddfff // fmul v31.4s, v31.4s, v29.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 256(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4f9ae369 // sdot v9.4s, v27.16b, v26.4b[0]
-	FMOVQ 256(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fbae1c9 // sdot v9.4s, v14.16b, v26.4b[1]
-	FMOVQ 256(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4f9ae989 // sdot v9.4s, v12.16b, v26.4b[2]
-	FMOVQ 256(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	WORD $0x4fbae9a9 // sdot v9.4s, v13.16b, v26.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	FMOVD 48(R1), F22
-	VSHL $4, V22.B16, V22.B16
-	VUSHR $4, V22.B16, V22.B16
-	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
-	WORD $0x0e76100b // saddw v11.4s, v0.4s, v22.4h
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4e2bcd3f // fmla v31.4s, v9.4s, v11.4s
-	WORD $0x4f9393ff // fmul v31.4s, v31.4s, v19.s[0]
-	FMOVQ 0(R11), F20
-	WORD $0x4e34cfe2 // fmla v2.4s, v31.4s, v20.4s
-	FMOVD 32(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e791018 // saddw v24.4s, v0.4s, v25.4h
-	FMOVQ 192(R11), F6
-	FMOVQ 64(R11), F15
-	WORD $0x4e2fcf06 // fmla v6.4s, v24.4s, v15.4s
-	WORD $0x4f9e50c2 // fmls v2.4s, v6.4s, v30.s[0]
-	FMOVD 48(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701011 // saddw v17.4s, v0.4s, v16.4h
-	FMOVQ 192(R11), F18
-	FMOVQ 64(R11), F8
-	WORD $0x4e28ce32 // fmla v18.4s, v17.4s, v8.4s
-	WORD $0x4fbe5242 // fmls v2.4s, v18.4s, v30.s[1]
-	FMOVQ 0(R10), F7
-	FMOVQ 208(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f9ce147 // sdot v7.4s, v10.16b, v28.4b[0]
-	FMOVQ 208(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4fbce2e7 // sdot v7.4s, v23.16b, v28.4b[1]
-	FMOVQ 208(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f9ceba7 // sdot v7.4s, v29.16b, v28.4b[2]
-	FMOVQ 208(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x4fbceb67 // sdot v7.4s, v27.16b, v28.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4e75100e // saddw2 v14.4s, v0.4s, v21.8h
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x6e2edce7 // fmul v7.4s, v7.4s, v14.4s
+	WORD $0x0e75101b // saddw v27.4s, v0.4s, v21.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
 	FMOVQ 0(R10), F12
-	FMOVQ 272(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f9ae1ac // sdot v12.4s, v13.16b, v26.4b[0]
-	FMOVQ 272(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4fbae12c // sdot v12.4s, v9.16b, v26.4b[1]
-	FMOVQ 272(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4f9ae96c // sdot v12.4s, v11.16b, v26.4b[2]
-	FMOVQ 272(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x4fbaebec // sdot v12.4s, v31.16b, v26.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4e761014 // saddw2 v20.4s, v0.4s, v22.8h
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4e34cd87 // fmla v7.4s, v12.4s, v20.4s
-	WORD $0x4f9390e7 // fmul v7.4s, v7.4s, v19.s[0]
-	FMOVQ 16(R11), F24
-	WORD $0x4e38cce3 // fmla v3.4s, v7.4s, v24.4s
-	WORD $0x4e79100f // saddw2 v15.4s, v0.4s, v25.8h
-	FMOVQ 208(R11), F6
-	FMOVQ 80(R11), F17
-	WORD $0x4e31cde6 // fmla v6.4s, v15.4s, v17.4s
-	WORD $0x4f9e50c3 // fmls v3.4s, v6.4s, v30.s[0]
-	WORD $0x4e701008 // saddw2 v8.4s, v0.4s, v16.8h
-	FMOVQ 208(R11), F18
-	FMOVQ 80(R11), F10
-	WORD $0x4e2acd12 // fmla v18.4s, v8.4s, v10.4s
-	WORD $0x4fbe5243 // fmls v3.4s, v18.4s, v30.s[1]
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 224(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	WORD $0x4f9ce3b7 // sdot v23.4s, v29.16b, v28.4b[0]
-	FMOVQ 224(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fbce377 // sdot v23.4s, v27.16b, v28.4b[1]
-	FMOVQ 224(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f9ceab7 // sdot v23.4s, v21.16b, v28.4b[2]
-	FMOVQ 224(R1), F14
-	VUSHR $6, V14.B16, V14.B16
-	WORD $0x4fbce9d7 // sdot v23.4s, v14.16b, v28.4b[3]
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVD 40(R1), F13
-	VSHL $4, V13.B16, V13.B16
-	VUSHR $4, V13.B16, V13.B16
-	WORD $0x2f08a5ad // ushll v13.8h, v13.8b, #0
-	WORD $0x0e6d1009 // saddw v9.4s, v0.4s, v13.4h
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x6e29def7 // fmul v23.4s, v23.4s, v9.4s
-	FMOVQ 0(R10), F11
 	FMOVQ 288(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f9ae3eb // sdot v11.4s, v31.16b, v26.4b[0]
-	FMOVQ 288(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4fbae2cb // sdot v11.4s, v22.16b, v26.4b[1]
-	FMOVQ 288(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	WORD $0x4f9ae98b // sdot v11.4s, v12.16b, v26.4b[2]
-	FMOVQ 288(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	WORD $0x4fbaea8b // sdot v11.4s, v20.16b, v26.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	FMOVD 56(R1), F7
-	VSHL $4, V7.B16, V7.B16
-	VUSHR $4, V7.B16, V7.B16
-	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
-	WORD $0x0e671018 // saddw v24.4s, v0.4s, v7.4h
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4e38cd77 // fmla v23.4s, v11.4s, v24.4s
-	WORD $0x4f9392f7 // fmul v23.4s, v23.4s, v19.s[0]
-	FMOVQ 32(R11), F25
-	WORD $0x4e39cee4 // fmla v4.4s, v23.4s, v25.4s
-	FMOVD 40(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1011 // saddw v17.4s, v0.4s, v15.4h
-	FMOVQ 224(R11), F6
-	FMOVQ 96(R11), F16
-	WORD $0x4e30ce26 // fmla v6.4s, v17.4s, v16.4s
-	WORD $0x4f9e50c4 // fmls v4.4s, v6.4s, v30.s[0]
-	FMOVD 56(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e68100a // saddw v10.4s, v0.4s, v8.4h
-	FMOVQ 224(R11), F18
-	FMOVQ 96(R11), F29
-	WORD $0x4e3dcd52 // fmla v18.4s, v10.4s, v29.4s
-	WORD $0x4fbe5244 // fmls v4.4s, v18.4s, v30.s[1]
+	WORD $0x4f8be3ec // sdot v12.4s, v31.16b, v11.4b[0]
+	FMOVQ 288(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4fabe30c // sdot v12.4s, v24.16b, v11.4b[1]
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f8bea6c // sdot v12.4s, v19.16b, v11.4b[2]
+	FMOVQ 288(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x4fabeaec // sdot v12.4s, v23.16b, v11.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVD 56(R1), F25
+	VSHL $4, V25.B16, V25.B16
+	VUSHR $4, V25.B16, V25.B16
+	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acd8a // fmla v10.4s, v12.4s, v26.4s
+	WORD $0x4f9c1151 // fmla v17.4s, v10.4s, v28.s[0]
+	FMOVD 40(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100d // saddw v13.4s, v0.4s, v9.4h
+	FMOVQ 224(R11), F29
+	FMOVQ 96(R11), F30
+	WORD $0x4e3ecdbd // fmla v29.4s, v13.4s, v30.4s
+	WORD $0x4f8753a4 // fmls v4.4s, v29.4s, v7.s[0]
+	FMOVD 56(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661008 // saddw v8.4s, v0.4s, v6.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F22
+	WORD $0x4e36cd14 // fmla v20.4s, v8.4s, v22.4s
+	WORD $0x4fa75284 // fmls v4.4s, v20.4s, v7.s[1]
 	PRFM 1280(R1), PLDL1KEEP
 	FMOVQ 0(R10), F27
-	FMOVQ 240(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f9ce2bb // sdot v27.4s, v21.16b, v28.4b[0]
-	FMOVQ 240(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fbce1db // sdot v27.4s, v14.16b, v28.4b[1]
-	FMOVQ 240(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f9ce93b // sdot v27.4s, v9.16b, v28.4b[2]
 	FMOVQ 240(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x4fbcebfb // sdot v27.4s, v31.16b, v28.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4e6d1016 // saddw2 v22.4s, v0.4s, v13.8h
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x6e36df7b // fmul v27.4s, v27.4s, v22.4s
-	FMOVQ 0(R10), F12
-	FMOVQ 304(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f9ae28c // sdot v12.4s, v20.16b, v26.4b[0]
-	FMOVQ 304(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4fbae16c // sdot v12.4s, v11.16b, v26.4b[1]
-	FMOVQ 304(R1), F24
-	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f8ee3fb // sdot v27.4s, v31.16b, v14.4b[0]
+	FMOVQ 240(R1), F24
+	VUSHR $2, V24.B16, V24.B16
 	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f9aeb0c // sdot v12.4s, v24.16b, v26.4b[2]
-	FMOVQ 304(R1), F23
+	WORD $0x4faee31b // sdot v27.4s, v24.16b, v14.4b[1]
+	FMOVQ 240(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f8eea7b // sdot v27.4s, v19.16b, v14.4b[2]
+	FMOVQ 240(R1), F23
 	VUSHR $6, V23.B16, V23.B16
-	WORD $0x4fbaeaec // sdot v12.4s, v23.16b, v26.4b[3]
+	WORD $0x4faeeafb // sdot v27.4s, v23.16b, v14.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e75100c // saddw2 v12.4s, v0.4s, v21.8h
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4e671019 // saddw2 v25.4s, v0.4s, v7.8h
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4e39cd9b // fmla v27.4s, v12.4s, v25.4s
-	WORD $0x4f93937b // fmul v27.4s, v27.4s, v19.s[0]
-	FMOVQ 48(R11), F17
-	WORD $0x4e31cf65 // fmla v5.4s, v27.4s, v17.4s
-	WORD $0x4e6f1010 // saddw2 v16.4s, v0.4s, v15.8h
-	FMOVQ 240(R11), F6
-	FMOVQ 112(R11), F10
-	WORD $0x4e2ace06 // fmla v6.4s, v16.4s, v10.4s
-	WORD $0x4f9e50c5 // fmls v5.4s, v6.4s, v30.s[0]
-	WORD $0x4e68101d // saddw2 v29.4s, v0.4s, v8.8h
-	FMOVQ 240(R11), F18
-	FMOVQ 112(R11), F21
-	WORD $0x4e35cfb2 // fmla v18.4s, v29.4s, v21.4s
-	WORD $0x4fbe5245 // fmls v5.4s, v18.4s, v30.s[1]
+	WORD $0x6e2cdf7b // fmul v27.4s, v27.4s, v12.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f8be15a // sdot v26.4s, v10.16b, v11.4b[0]
+	FMOVQ 304(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fabe1ba // sdot v26.4s, v13.16b, v11.4b[1]
+	FMOVQ 304(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8bebda // sdot v26.4s, v30.16b, v11.4b[2]
+	FMOVQ 304(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fabebba // sdot v26.4s, v29.16b, v11.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e791008 // saddw2 v8.4s, v0.4s, v25.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4e28cf5b // fmla v27.4s, v26.4s, v8.4s
+	WORD $0x4f9c1372 // fmla v18.4s, v27.4s, v28.s[0]
+	WORD $0x4e691016 // saddw2 v22.4s, v0.4s, v9.8h
+	FMOVQ 240(R11), F20
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fced4 // fmla v20.4s, v22.4s, v31.4s
+	WORD $0x4f875285 // fmls v5.4s, v20.4s, v7.s[0]
+	WORD $0x4e661018 // saddw2 v24.4s, v0.4s, v6.8h
+	FMOVQ 240(R11), F19
+	FMOVQ 112(R11), F23
+	WORD $0x4e37cf13 // fmla v19.4s, v24.4s, v23.4s
+	WORD $0x4fa75265 // fmls v5.4s, v19.4s, v7.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair59
+	FMOVQ 0(R11), F21
+	WORD $0x4e35cde2 // fmla v2.4s, v15.4s, v21.4s
+	FMOVQ 16(R11), F12
+	WORD $0x4e2cce03 // fmla v3.4s, v16.4s, v12.4s
+	FMOVQ 32(R11), F10
+	WORD $0x4e2ace24 // fmla v4.4s, v17.4s, v10.4s
+	FMOVQ 48(R11), F13
+	WORD $0x4e2dce45 // fmla v5.4s, v18.4s, v13.4s
 	SUBS $1, R9
 	BNE block58
 	FSTPQ (F2, F3), 0(R14)
@@ -5276,219 +5272,227 @@ row66:
 	FMOVQ 16(R20), F4
 	FMOVQ 32(R20), F15
 	FMOVQ 48(R20), F2
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
 tile67:
-	FMOVQ 0(R21), F5
-	FMOVQ 16(R21), F6
-	FMOVQ 32(R21), F8
-	FMOVD 48(R21), F30
-	FMOVQ 0(R22), F10
-	FMOVQ 16(R22), F13
-	FMOVQ 32(R22), F20
-	FMOVD 48(R22), F21
-	FMOVQ 0(R10), F16
-	FMOVQ 0(R10), F23
-	FMOVQ 256(R23), F22
-	WORD $0x4f85e2d0 // sdot v16.4s, v22.16b, v5.4b[0]
-	WORD $0x4f8ae2d7 // sdot v23.4s, v22.16b, v10.4b[0]
-	FMOVQ 272(R23), F12
-	WORD $0x4fa5e190 // sdot v16.4s, v12.16b, v5.4b[1]
-	WORD $0x4faae197 // sdot v23.4s, v12.16b, v10.4b[1]
-	FMOVQ 288(R23), F25
-	WORD $0x4f85eb30 // sdot v16.4s, v25.16b, v5.4b[2]
-	WORD $0x4f8aeb37 // sdot v23.4s, v25.16b, v10.4b[2]
-	FMOVQ 304(R23), F24
-	WORD $0x4fa5eb10 // sdot v16.4s, v24.16b, v5.4b[3]
-	WORD $0x4faaeb17 // sdot v23.4s, v24.16b, v10.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	FMOVQ 0(R23), F26
-	WORD $0x6e3ade10 // fmul v16.4s, v16.4s, v26.4s
-	WORD $0x6e3adef7 // fmul v23.4s, v23.4s, v26.4s
-	FMOVQ 0(R10), F27
+	FMOVQ 0(R21), F16
+	FMOVQ 16(R21), F23
+	FMOVQ 32(R21), F22
+	FMOVD 48(R21), F12
+	FMOVQ 0(R22), F25
+	FMOVQ 16(R22), F24
+	FMOVQ 32(R22), F26
+	FMOVD 48(R22), F27
 	FMOVQ 0(R10), F28
-	FMOVQ 320(R23), F3
-	WORD $0x4f86e07b // sdot v27.4s, v3.16b, v6.4b[0]
-	WORD $0x4f8de07c // sdot v28.4s, v3.16b, v13.4b[0]
-	FMOVQ 336(R23), F17
-	WORD $0x4fa6e23b // sdot v27.4s, v17.16b, v6.4b[1]
-	WORD $0x4fade23c // sdot v28.4s, v17.16b, v13.4b[1]
-	FMOVQ 352(R23), F19
-	WORD $0x4f86ea7b // sdot v27.4s, v19.16b, v6.4b[2]
-	WORD $0x4f8dea7c // sdot v28.4s, v19.16b, v13.4b[2]
-	FMOVQ 368(R23), F29
-	WORD $0x4fa6ebbb // sdot v27.4s, v29.16b, v6.4b[3]
-	WORD $0x4fadebbc // sdot v28.4s, v29.16b, v13.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 0(R10), F3
+	FMOVQ 256(R23), F17
+	WORD $0x4f90e23c // sdot v28.4s, v17.16b, v16.4b[0]
+	WORD $0x4f99e223 // sdot v3.4s, v17.16b, v25.4b[0]
+	FMOVQ 272(R23), F19
+	WORD $0x4fb0e27c // sdot v28.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb9e263 // sdot v3.4s, v19.16b, v25.4b[1]
+	FMOVQ 288(R23), F29
+	WORD $0x4f90ebbc // sdot v28.4s, v29.16b, v16.4b[2]
+	WORD $0x4f99eba3 // sdot v3.4s, v29.16b, v25.4b[2]
+	FMOVQ 304(R23), F7
+	WORD $0x4fb0e8fc // sdot v28.4s, v7.16b, v16.4b[3]
+	WORD $0x4fb9e8e3 // sdot v3.4s, v7.16b, v25.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 64(R23), F7
-	WORD $0x4e27cf70 // fmla v16.4s, v27.4s, v7.4s
-	WORD $0x4e27cf97 // fmla v23.4s, v28.4s, v7.4s
-	WORD $0x4f889210 // fmul v16.4s, v16.4s, v8.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	FMOVQ 0(R11), F22
-	WORD $0x4e36ce09 // fmla v9.4s, v16.4s, v22.4s
-	WORD $0x4e36ceee // fmla v14.4s, v23.4s, v22.4s
-	FMOVQ 128(R23), F12
-	WORD $0x4f9e5189 // fmls v9.4s, v12.4s, v30.s[0]
-	WORD $0x4f95518e // fmls v14.4s, v12.4s, v21.s[0]
-	FMOVQ 192(R23), F25
-	WORD $0x4fbe5329 // fmls v9.4s, v25.4s, v30.s[1]
-	WORD $0x4fb5532e // fmls v14.4s, v25.4s, v21.s[1]
-	FMOVQ 0(R10), F24
-	FMOVQ 0(R10), F26
-	FMOVQ 384(R23), F3
-	WORD $0x4f85e078 // sdot v24.4s, v3.16b, v5.4b[0]
-	WORD $0x4f8ae07a // sdot v26.4s, v3.16b, v10.4b[0]
-	FMOVQ 400(R23), F17
-	WORD $0x4fa5e238 // sdot v24.4s, v17.16b, v5.4b[1]
-	WORD $0x4faae23a // sdot v26.4s, v17.16b, v10.4b[1]
-	FMOVQ 416(R23), F19
-	WORD $0x4f85ea78 // sdot v24.4s, v19.16b, v5.4b[2]
-	WORD $0x4f8aea7a // sdot v26.4s, v19.16b, v10.4b[2]
-	FMOVQ 432(R23), F29
-	WORD $0x4fa5ebb8 // sdot v24.4s, v29.16b, v5.4b[3]
-	WORD $0x4faaebba // sdot v26.4s, v29.16b, v10.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 16(R23), F27
-	WORD $0x6e3bdf18 // fmul v24.4s, v24.4s, v27.4s
-	WORD $0x6e3bdf5a // fmul v26.4s, v26.4s, v27.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 0(R10), F7
-	FMOVQ 448(R23), F16
-	WORD $0x4f86e21c // sdot v28.4s, v16.16b, v6.4b[0]
-	WORD $0x4f8de207 // sdot v7.4s, v16.16b, v13.4b[0]
-	FMOVQ 464(R23), F23
-	WORD $0x4fa6e2fc // sdot v28.4s, v23.16b, v6.4b[1]
-	WORD $0x4fade2e7 // sdot v7.4s, v23.16b, v13.4b[1]
-	FMOVQ 480(R23), F22
-	WORD $0x4f86eadc // sdot v28.4s, v22.16b, v6.4b[2]
-	WORD $0x4f8deac7 // sdot v7.4s, v22.16b, v13.4b[2]
-	FMOVQ 496(R23), F12
-	WORD $0x4fa6e99c // sdot v28.4s, v12.16b, v6.4b[3]
-	WORD $0x4fade987 // sdot v7.4s, v12.16b, v13.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 80(R23), F25
-	WORD $0x4e39cf98 // fmla v24.4s, v28.4s, v25.4s
-	WORD $0x4e39ccfa // fmla v26.4s, v7.4s, v25.4s
-	WORD $0x4f889318 // fmul v24.4s, v24.4s, v8.s[0]
-	WORD $0x4f94935a // fmul v26.4s, v26.4s, v20.s[0]
-	FMOVQ 16(R11), F3
-	WORD $0x4e23cf12 // fmla v18.4s, v24.4s, v3.4s
-	WORD $0x4e23cf44 // fmla v4.4s, v26.4s, v3.4s
-	FMOVQ 144(R23), F17
-	WORD $0x4f9e5232 // fmls v18.4s, v17.4s, v30.s[0]
-	WORD $0x4f955224 // fmls v4.4s, v17.4s, v21.s[0]
-	FMOVQ 208(R23), F19
-	WORD $0x4fbe5272 // fmls v18.4s, v19.4s, v30.s[1]
-	WORD $0x4fb55264 // fmls v4.4s, v19.4s, v21.s[1]
-	FMOVQ 0(R10), F29
-	FMOVQ 0(R10), F27
-	FMOVQ 512(R23), F16
-	WORD $0x4f85e21d // sdot v29.4s, v16.16b, v5.4b[0]
-	WORD $0x4f8ae21b // sdot v27.4s, v16.16b, v10.4b[0]
-	FMOVQ 528(R23), F23
-	WORD $0x4fa5e2fd // sdot v29.4s, v23.16b, v5.4b[1]
-	WORD $0x4faae2fb // sdot v27.4s, v23.16b, v10.4b[1]
-	FMOVQ 544(R23), F22
-	WORD $0x4f85eadd // sdot v29.4s, v22.16b, v5.4b[2]
-	WORD $0x4f8aeadb // sdot v27.4s, v22.16b, v10.4b[2]
-	FMOVQ 560(R23), F12
-	WORD $0x4fa5e99d // sdot v29.4s, v12.16b, v5.4b[3]
-	WORD $0x4faae99b // sdot v27.4s, v12.16b, v10.4b[3]
-	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	FMOVQ 32(R23), F28
-	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
-	WORD $0x6e3cdf7b // fmul v27.4s, v27.4s, v28.4s
-	FMOVQ 0(R10), F7
-	FMOVQ 0(R10), F25
-	FMOVQ 576(R23), F24
-	WORD $0x4f86e307 // sdot v7.4s, v24.16b, v6.4b[0]
-	WORD $0x4f8de319 // sdot v25.4s, v24.16b, v13.4b[0]
-	FMOVQ 592(R23), F26
-	WORD $0x4fa6e347 // sdot v7.4s, v26.16b, v6.4b[1]
-	WORD $0x4fade359 // sdot v25.4s, v26.16b, v13.4b[1]
-	FMOVQ 608(R23), F3
-	WORD $0x4f86e867 // sdot v7.4s, v3.16b, v6.4b[2]
-	WORD $0x4f8de879 // sdot v25.4s, v3.16b, v13.4b[2]
-	FMOVQ 624(R23), F17
-	WORD $0x4fa6ea27 // sdot v7.4s, v17.16b, v6.4b[3]
-	WORD $0x4fadea39 // sdot v25.4s, v17.16b, v13.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 96(R23), F19
-	WORD $0x4e33ccfd // fmla v29.4s, v7.4s, v19.4s
-	WORD $0x4e33cf3b // fmla v27.4s, v25.4s, v19.4s
-	WORD $0x4f8893bd // fmul v29.4s, v29.4s, v8.s[0]
-	WORD $0x4f94937b // fmul v27.4s, v27.4s, v20.s[0]
-	FMOVQ 32(R11), F16
-	WORD $0x4e30cfab // fmla v11.4s, v29.4s, v16.4s
-	WORD $0x4e30cf6f // fmla v15.4s, v27.4s, v16.4s
-	FMOVQ 160(R23), F23
-	WORD $0x4f9e52eb // fmls v11.4s, v23.4s, v30.s[0]
-	WORD $0x4f9552ef // fmls v15.4s, v23.4s, v21.s[0]
-	FMOVQ 224(R23), F22
-	WORD $0x4fbe52cb // fmls v11.4s, v22.4s, v30.s[1]
-	WORD $0x4fb552cf // fmls v15.4s, v22.4s, v21.s[1]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F28
-	FMOVQ 640(R23), F24
-	WORD $0x4f85e30c // sdot v12.4s, v24.16b, v5.4b[0]
-	WORD $0x4f8ae31c // sdot v28.4s, v24.16b, v10.4b[0]
-	FMOVQ 656(R23), F26
-	WORD $0x4fa5e34c // sdot v12.4s, v26.16b, v5.4b[1]
-	WORD $0x4faae35c // sdot v28.4s, v26.16b, v10.4b[1]
-	FMOVQ 672(R23), F3
-	WORD $0x4f85e86c // sdot v12.4s, v3.16b, v5.4b[2]
-	WORD $0x4f8ae87c // sdot v28.4s, v3.16b, v10.4b[2]
-	FMOVQ 688(R23), F17
-	WORD $0x4fa5ea2c // sdot v12.4s, v17.16b, v5.4b[3]
-	WORD $0x4faaea3c // sdot v28.4s, v17.16b, v10.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	FMOVQ 48(R23), F7
-	WORD $0x6e27dd8c // fmul v12.4s, v12.4s, v7.4s
-	WORD $0x6e27df9c // fmul v28.4s, v28.4s, v7.4s
-	FMOVQ 0(R10), F25
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 0(R23), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
 	FMOVQ 0(R10), F19
-	FMOVQ 704(R23), F29
-	WORD $0x4f86e3b9 // sdot v25.4s, v29.16b, v6.4b[0]
-	WORD $0x4f8de3b3 // sdot v19.4s, v29.16b, v13.4b[0]
-	FMOVQ 720(R23), F27
-	WORD $0x4fa6e379 // sdot v25.4s, v27.16b, v6.4b[1]
-	WORD $0x4fade373 // sdot v19.4s, v27.16b, v13.4b[1]
-	FMOVQ 736(R23), F16
-	WORD $0x4f86ea19 // sdot v25.4s, v16.16b, v6.4b[2]
-	WORD $0x4f8dea13 // sdot v19.4s, v16.16b, v13.4b[2]
-	FMOVQ 752(R23), F23
-	WORD $0x4fa6eaf9 // sdot v25.4s, v23.16b, v6.4b[3]
-	WORD $0x4fadeaf3 // sdot v19.4s, v23.16b, v13.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 320(R23), F7
+	WORD $0x4f97e0f3 // sdot v19.4s, v7.16b, v23.4b[0]
+	WORD $0x4f98e0fd // sdot v29.4s, v7.16b, v24.4b[0]
+	FMOVQ 336(R23), F17
+	WORD $0x4fb7e233 // sdot v19.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb8e23d // sdot v29.4s, v17.16b, v24.4b[1]
+	FMOVQ 352(R23), F7
+	WORD $0x4f97e8f3 // sdot v19.4s, v7.16b, v23.4b[2]
+	WORD $0x4f98e8fd // sdot v29.4s, v7.16b, v24.4b[2]
+	FMOVQ 368(R23), F17
+	WORD $0x4fb7ea33 // sdot v19.4s, v17.16b, v23.4b[3]
+	WORD $0x4fb8ea3d // sdot v29.4s, v17.16b, v24.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	FMOVQ 112(R23), F22
-	WORD $0x4e36cf2c // fmla v12.4s, v25.4s, v22.4s
-	WORD $0x4e36ce7c // fmla v28.4s, v19.4s, v22.4s
-	WORD $0x4f88918c // fmul v12.4s, v12.4s, v8.s[0]
-	WORD $0x4f94939c // fmul v28.4s, v28.4s, v20.s[0]
-	FMOVQ 48(R11), F24
-	WORD $0x4e38cd9f // fmla v31.4s, v12.4s, v24.4s
-	WORD $0x4e38cf82 // fmla v2.4s, v28.4s, v24.4s
-	FMOVQ 176(R23), F26
-	WORD $0x4f9e535f // fmls v31.4s, v26.4s, v30.s[0]
-	WORD $0x4f955342 // fmls v2.4s, v26.4s, v21.s[0]
-	FMOVQ 240(R23), F3
-	WORD $0x4fbe507f // fmls v31.4s, v3.4s, v30.s[1]
-	WORD $0x4fb55062 // fmls v2.4s, v3.4s, v21.s[1]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 64(R23), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	WORD $0x4e27cfa3 // fmla v3.4s, v29.4s, v7.4s
+	WORD $0x4f961385 // fmla v5.4s, v28.4s, v22.s[0]
+	WORD $0x4f9a106a // fmla v10.4s, v3.4s, v26.s[0]
+	FMOVQ 128(R23), F17
+	WORD $0x4f8c5229 // fmls v9.4s, v17.4s, v12.s[0]
+	WORD $0x4f9b522e // fmls v14.4s, v17.4s, v27.s[0]
+	FMOVQ 192(R23), F19
+	WORD $0x4fac5269 // fmls v9.4s, v19.4s, v12.s[1]
+	WORD $0x4fbb526e // fmls v14.4s, v19.4s, v27.s[1]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F7
+	FMOVQ 384(R23), F28
+	WORD $0x4f90e39d // sdot v29.4s, v28.16b, v16.4b[0]
+	WORD $0x4f99e387 // sdot v7.4s, v28.16b, v25.4b[0]
+	FMOVQ 400(R23), F3
+	WORD $0x4fb0e07d // sdot v29.4s, v3.16b, v16.4b[1]
+	WORD $0x4fb9e067 // sdot v7.4s, v3.16b, v25.4b[1]
+	FMOVQ 416(R23), F17
+	WORD $0x4f90ea3d // sdot v29.4s, v17.16b, v16.4b[2]
+	WORD $0x4f99ea27 // sdot v7.4s, v17.16b, v25.4b[2]
+	FMOVQ 432(R23), F19
+	WORD $0x4fb0ea7d // sdot v29.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb9ea67 // sdot v7.4s, v19.16b, v25.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 16(R23), F28
+	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
+	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F17
+	FMOVQ 448(R23), F19
+	WORD $0x4f97e263 // sdot v3.4s, v19.16b, v23.4b[0]
+	WORD $0x4f98e271 // sdot v17.4s, v19.16b, v24.4b[0]
+	FMOVQ 464(R23), F28
+	WORD $0x4fb7e383 // sdot v3.4s, v28.16b, v23.4b[1]
+	WORD $0x4fb8e391 // sdot v17.4s, v28.16b, v24.4b[1]
+	FMOVQ 480(R23), F19
+	WORD $0x4f97ea63 // sdot v3.4s, v19.16b, v23.4b[2]
+	WORD $0x4f98ea71 // sdot v17.4s, v19.16b, v24.4b[2]
+	FMOVQ 496(R23), F28
+	WORD $0x4fb7eb83 // sdot v3.4s, v28.16b, v23.4b[3]
+	WORD $0x4fb8eb91 // sdot v17.4s, v28.16b, v24.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 80(R23), F19
+	WORD $0x4e33cc7d // fmla v29.4s, v3.4s, v19.4s
+	WORD $0x4e33ce27 // fmla v7.4s, v17.4s, v19.4s
+	WORD $0x4f9613a6 // fmla v6.4s, v29.4s, v22.s[0]
+	WORD $0x4f9a10ed // fmla v13.4s, v7.4s, v26.s[0]
+	FMOVQ 144(R23), F28
+	WORD $0x4f8c5392 // fmls v18.4s, v28.4s, v12.s[0]
+	WORD $0x4f9b5384 // fmls v4.4s, v28.4s, v27.s[0]
+	FMOVQ 208(R23), F3
+	WORD $0x4fac5072 // fmls v18.4s, v3.4s, v12.s[1]
+	WORD $0x4fbb5064 // fmls v4.4s, v3.4s, v27.s[1]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F19
+	FMOVQ 512(R23), F29
+	WORD $0x4f90e3b1 // sdot v17.4s, v29.16b, v16.4b[0]
+	WORD $0x4f99e3b3 // sdot v19.4s, v29.16b, v25.4b[0]
+	FMOVQ 528(R23), F7
+	WORD $0x4fb0e0f1 // sdot v17.4s, v7.16b, v16.4b[1]
+	WORD $0x4fb9e0f3 // sdot v19.4s, v7.16b, v25.4b[1]
+	FMOVQ 544(R23), F28
+	WORD $0x4f90eb91 // sdot v17.4s, v28.16b, v16.4b[2]
+	WORD $0x4f99eb93 // sdot v19.4s, v28.16b, v25.4b[2]
+	FMOVQ 560(R23), F3
+	WORD $0x4fb0e871 // sdot v17.4s, v3.16b, v16.4b[3]
+	WORD $0x4fb9e873 // sdot v19.4s, v3.16b, v25.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 32(R23), F29
+	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
+	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F28
+	FMOVQ 576(R23), F3
+	WORD $0x4f97e067 // sdot v7.4s, v3.16b, v23.4b[0]
+	WORD $0x4f98e07c // sdot v28.4s, v3.16b, v24.4b[0]
+	FMOVQ 592(R23), F29
+	WORD $0x4fb7e3a7 // sdot v7.4s, v29.16b, v23.4b[1]
+	WORD $0x4fb8e3bc // sdot v28.4s, v29.16b, v24.4b[1]
+	FMOVQ 608(R23), F3
+	WORD $0x4f97e867 // sdot v7.4s, v3.16b, v23.4b[2]
+	WORD $0x4f98e87c // sdot v28.4s, v3.16b, v24.4b[2]
+	FMOVQ 624(R23), F29
+	WORD $0x4fb7eba7 // sdot v7.4s, v29.16b, v23.4b[3]
+	WORD $0x4fb8ebbc // sdot v28.4s, v29.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 96(R23), F3
+	WORD $0x4e23ccf1 // fmla v17.4s, v7.4s, v3.4s
+	WORD $0x4e23cf93 // fmla v19.4s, v28.4s, v3.4s
+	WORD $0x4f961228 // fmla v8.4s, v17.4s, v22.s[0]
+	WORD $0x4f9a1274 // fmla v20.4s, v19.4s, v26.s[0]
+	FMOVQ 160(R23), F29
+	WORD $0x4f8c53ab // fmls v11.4s, v29.4s, v12.s[0]
+	WORD $0x4f9b53af // fmls v15.4s, v29.4s, v27.s[0]
+	FMOVQ 224(R23), F7
+	WORD $0x4fac50eb // fmls v11.4s, v7.4s, v12.s[1]
+	WORD $0x4fbb50ef // fmls v15.4s, v7.4s, v27.s[1]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F3
+	FMOVQ 640(R23), F17
+	WORD $0x4f90e23c // sdot v28.4s, v17.16b, v16.4b[0]
+	WORD $0x4f99e223 // sdot v3.4s, v17.16b, v25.4b[0]
+	FMOVQ 656(R23), F19
+	WORD $0x4fb0e27c // sdot v28.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb9e263 // sdot v3.4s, v19.16b, v25.4b[1]
+	FMOVQ 672(R23), F29
+	WORD $0x4f90ebbc // sdot v28.4s, v29.16b, v16.4b[2]
+	WORD $0x4f99eba3 // sdot v3.4s, v29.16b, v25.4b[2]
+	FMOVQ 688(R23), F7
+	WORD $0x4fb0e8fc // sdot v28.4s, v7.16b, v16.4b[3]
+	WORD $0x4fb9e8e3 // sdot v3.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 48(R23), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F29
+	FMOVQ 704(R23), F7
+	WORD $0x4f97e0f3 // sdot v19.4s, v7.16b, v23.4b[0]
+	WORD $0x4f98e0fd // sdot v29.4s, v7.16b, v24.4b[0]
+	FMOVQ 720(R23), F17
+	WORD $0x4fb7e233 // sdot v19.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb8e23d // sdot v29.4s, v17.16b, v24.4b[1]
+	FMOVQ 736(R23), F7
+	WORD $0x4f97e8f3 // sdot v19.4s, v7.16b, v23.4b[2]
+	WORD $0x4f98e8fd // sdot v29.4s, v7.16b, v24.4b[2]
+	FMOVQ 752(R23), F17
+	WORD $0x4fb7ea33 // sdot v19.4s, v17.16b, v23.4b[3]
+	WORD $0x4fb8ea3d // sdot v29.4s, v17.16b, v24.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 112(R23), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	WORD $0x4e27cfa3 // fmla v3.4s, v29.4s, v7.4s
+	WORD $0x4f96139e // fmla v30.4s, v28.4s, v22.s[0]
+	WORD $0x4f9a1075 // fmla v21.4s, v3.4s, v26.s[0]
+	FMOVQ 176(R23), F17
+	WORD $0x4f8c523f // fmls v31.4s, v17.4s, v12.s[0]
+	WORD $0x4f9b5222 // fmls v2.4s, v17.4s, v27.s[0]
+	FMOVQ 240(R23), F19
+	WORD $0x4fac527f // fmls v31.4s, v19.4s, v12.s[1]
+	WORD $0x4fbb5262 // fmls v2.4s, v19.4s, v27.s[1]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
 	SUBS $1, R4
 	BNE tile67
+	FMOVQ 0(R11), F29
+	WORD $0x4e3dcca9 // fmla v9.4s, v5.4s, v29.4s
+	WORD $0x4e3dcd4e // fmla v14.4s, v10.4s, v29.4s
+	FMOVQ 16(R11), F7
+	WORD $0x4e27ccd2 // fmla v18.4s, v6.4s, v7.4s
+	WORD $0x4e27cda4 // fmla v4.4s, v13.4s, v7.4s
+	FMOVQ 32(R11), F28
+	WORD $0x4e3ccd0b // fmla v11.4s, v8.4s, v28.4s
+	WORD $0x4e3cce8f // fmla v15.4s, v20.4s, v28.4s
+	FMOVQ 48(R11), F3
+	WORD $0x4e23cfdf // fmla v31.4s, v30.4s, v3.4s
+	WORD $0x4e23cea2 // fmla v2.4s, v21.4s, v3.4s
 	FSTPQ (F9, F18), 0(R14)
 	FSTPQ (F11, F31), 32(R14)
 	FSTPQ (F14, F4), 0(R20)

@@ -3569,215 +3569,223 @@ row46:
 	FMOVQ 16(R20), F11
 	FMOVQ 32(R20), F9
 	FMOVQ 48(R20), F6
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V10.B16, V10.B16, V10.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
 tile47:
-	FMOVQ 0(R21), F13
-	FMOVQ 0(R22), F14
-	VZIP1 V14.D2, V13.D2, V29.D2
-	VZIP2 V14.D2, V13.D2, V14.D2
-	FMOVQ 16(R21), F15
-	FMOVQ 16(R22), F16
-	VZIP1 V16.D2, V15.D2, V8.D2
-	VZIP2 V16.D2, V15.D2, V16.D2
-	FMOVQ 32(R21), F19
-	FMOVQ 32(R22), F10
-	VZIP1 V10.S4, V19.S4, V19.S4
-	FMOVD 48(R21), F18
-	FMOVD 48(R22), F3
-	VZIP1 V3.S4, V18.S4, V18.S4
-	VZIP1 V18.D2, V18.D2, V22.D2
-	VZIP2 V18.D2, V18.D2, V18.D2
-	FMOVQ 0(R10), F21
-	FMOVQ 512(R23), F12
-	WORD $0x4e9da595 // smmla v21.4s, v12.16b, v29.16b
-	FMOVQ 544(R23), F28
-	WORD $0x4e8ea795 // smmla v21.4s, v28.16b, v14.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 528(R23), F20
-	WORD $0x4e9da699 // smmla v25.4s, v20.16b, v29.16b
-	FMOVQ 560(R23), F24
-	WORD $0x4e8ea719 // smmla v25.4s, v24.16b, v14.16b
-	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 0(R21), F18
+	FMOVQ 0(R22), F3
+	VZIP1 V3.D2, V18.D2, V22.D2
+	VZIP2 V3.D2, V18.D2, V3.D2
+	FMOVQ 16(R21), F21
+	FMOVQ 16(R22), F25
+	VZIP1 V25.D2, V21.D2, V12.D2
+	VZIP2 V25.D2, V21.D2, V25.D2
+	FMOVQ 32(R21), F28
+	FMOVQ 32(R22), F20
+	VZIP1 V20.S4, V28.S4, V28.S4
+	FMOVD 48(R21), F24
+	FMOVD 48(R22), F26
+	VZIP1 V26.S4, V24.S4, V24.S4
+	VZIP1 V24.D2, V24.D2, V30.D2
+	VZIP2 V24.D2, V24.D2, V24.D2
+	FMOVQ 0(R10), F27
+	FMOVQ 512(R23), F17
+	WORD $0x4e96a63b // smmla v27.4s, v17.16b, v22.16b
+	FMOVQ 544(R23), F18
+	WORD $0x4e83a65b // smmla v27.4s, v18.16b, v3.16b
+	FMOVQ 0(R10), F7
+	FMOVQ 528(R23), F21
+	WORD $0x4e96a6a7 // smmla v7.4s, v21.16b, v22.16b
+	FMOVQ 560(R23), F20
+	WORD $0x4e83a687 // smmla v7.4s, v20.16b, v3.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
 	FMOVQ 0(R23), F26
-	WORD $0x6e3adeb5 // fmul v21.4s, v21.4s, v26.4s
-	FMOVQ 16(R23), F30
-	WORD $0x6e3edf39 // fmul v25.4s, v25.4s, v30.4s
+	WORD $0x6e3adf7b // fmul v27.4s, v27.4s, v26.4s
+	FMOVQ 16(R23), F17
+	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
+	FMOVQ 0(R10), F18
+	FMOVQ 576(R23), F20
+	WORD $0x4e8ca692 // smmla v18.4s, v20.16b, v12.16b
+	FMOVQ 608(R23), F26
+	WORD $0x4e99a752 // smmla v18.4s, v26.16b, v25.16b
+	FMOVQ 0(R10), F21
+	FMOVQ 592(R23), F17
+	WORD $0x4e8ca635 // smmla v21.4s, v17.16b, v12.16b
+	FMOVQ 624(R23), F20
+	WORD $0x4e99a695 // smmla v21.4s, v20.16b, v25.16b
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 128(R23), F26
+	WORD $0x4e3ace5b // fmla v27.4s, v18.4s, v26.4s
+	FMOVQ 144(R23), F17
+	WORD $0x4e31cea7 // fmla v7.4s, v21.4s, v17.4s
+	WORD $0x4e3ccf6d // fmla v13.4s, v27.4s, v28.4s
+	WORD $0x4e3cccf0 // fmla v16.4s, v7.4s, v28.4s
+	FMOVQ 256(R23), F20
+	WORD $0x4ebece82 // fmls v2.4s, v20.4s, v30.4s
+	FMOVQ 272(R23), F18
+	WORD $0x4ebece57 // fmls v23.4s, v18.4s, v30.4s
+	FMOVQ 384(R23), F26
+	WORD $0x4eb8cf42 // fmls v2.4s, v26.4s, v24.4s
+	FMOVQ 400(R23), F21
+	WORD $0x4eb8ceb7 // fmls v23.4s, v21.4s, v24.4s
+	FMOVQ 0(R10), F17
+	FMOVQ 640(R23), F7
+	WORD $0x4e96a4f1 // smmla v17.4s, v7.16b, v22.16b
+	FMOVQ 672(R23), F20
+	WORD $0x4e83a691 // smmla v17.4s, v20.16b, v3.16b
 	FMOVQ 0(R10), F27
-	FMOVQ 576(R23), F17
-	WORD $0x4e88a63b // smmla v27.4s, v17.16b, v8.16b
-	FMOVQ 608(R23), F13
-	WORD $0x4e90a5bb // smmla v27.4s, v13.16b, v16.16b
-	FMOVQ 0(R10), F7
-	FMOVQ 592(R23), F15
-	WORD $0x4e88a5e7 // smmla v7.4s, v15.16b, v8.16b
-	FMOVQ 624(R23), F10
-	WORD $0x4e90a547 // smmla v7.4s, v10.16b, v16.16b
+	FMOVQ 656(R23), F18
+	WORD $0x4e96a65b // smmla v27.4s, v18.16b, v22.16b
+	FMOVQ 688(R23), F26
+	WORD $0x4e83a75b // smmla v27.4s, v26.16b, v3.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
 	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	FMOVQ 128(R23), F3
-	WORD $0x4e23cf75 // fmla v21.4s, v27.4s, v3.4s
-	FMOVQ 144(R23), F12
-	WORD $0x4e2cccf9 // fmla v25.4s, v7.4s, v12.4s
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x6e33df39 // fmul v25.4s, v25.4s, v19.4s
-	FMOVQ 0(R11), F28
-	WORD $0x4e3ccea2 // fmla v2.4s, v21.4s, v28.4s
-	FMOVQ 128(R11), F20
-	WORD $0x4e34cf37 // fmla v23.4s, v25.4s, v20.4s
-	FMOVQ 256(R23), F24
-	WORD $0x4eb6cf02 // fmls v2.4s, v24.4s, v22.4s
-	FMOVQ 272(R23), F26
-	WORD $0x4eb6cf57 // fmls v23.4s, v26.4s, v22.4s
-	FMOVQ 384(R23), F30
-	WORD $0x4eb2cfc2 // fmls v2.4s, v30.4s, v18.4s
-	FMOVQ 400(R23), F17
-	WORD $0x4eb2ce37 // fmls v23.4s, v17.4s, v18.4s
-	FMOVQ 0(R10), F13
-	FMOVQ 640(R23), F10
-	WORD $0x4e9da54d // smmla v13.4s, v10.16b, v29.16b
-	FMOVQ 672(R23), F27
-	WORD $0x4e8ea76d // smmla v13.4s, v27.16b, v14.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 656(R23), F3
-	WORD $0x4e9da46f // smmla v15.4s, v3.16b, v29.16b
-	FMOVQ 688(R23), F7
-	WORD $0x4e8ea4ef // smmla v15.4s, v7.16b, v14.16b
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 32(R23), F12
-	WORD $0x6e2cddad // fmul v13.4s, v13.4s, v12.4s
-	FMOVQ 48(R23), F21
-	WORD $0x6e35ddef // fmul v15.4s, v15.4s, v21.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 704(R23), F20
-	WORD $0x4e88a69c // smmla v28.4s, v20.16b, v8.16b
-	FMOVQ 736(R23), F24
-	WORD $0x4e90a71c // smmla v28.4s, v24.16b, v16.16b
-	FMOVQ 0(R10), F25
-	FMOVQ 720(R23), F26
-	WORD $0x4e88a759 // smmla v25.4s, v26.16b, v8.16b
-	FMOVQ 752(R23), F30
-	WORD $0x4e90a7d9 // smmla v25.4s, v30.16b, v16.16b
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	FMOVQ 160(R23), F17
-	WORD $0x4e31cf8d // fmla v13.4s, v28.4s, v17.4s
-	FMOVQ 176(R23), F10
-	WORD $0x4e2acf2f // fmla v15.4s, v25.4s, v10.4s
-	WORD $0x6e33ddad // fmul v13.4s, v13.4s, v19.4s
-	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
-	FMOVQ 16(R11), F27
-	WORD $0x4e3bcdbf // fmla v31.4s, v13.4s, v27.4s
-	FMOVQ 144(R11), F3
-	WORD $0x4e23cdeb // fmla v11.4s, v15.4s, v3.4s
-	FMOVQ 288(R23), F7
-	WORD $0x4eb6ccff // fmls v31.4s, v7.4s, v22.4s
-	FMOVQ 304(R23), F12
-	WORD $0x4eb6cd8b // fmls v11.4s, v12.4s, v22.4s
+	FMOVQ 32(R23), F21
+	WORD $0x6e35de31 // fmul v17.4s, v17.4s, v21.4s
+	FMOVQ 48(R23), F7
+	WORD $0x6e27df7b // fmul v27.4s, v27.4s, v7.4s
+	FMOVQ 0(R10), F20
+	FMOVQ 704(R23), F26
+	WORD $0x4e8ca754 // smmla v20.4s, v26.16b, v12.16b
+	FMOVQ 736(R23), F21
+	WORD $0x4e99a6b4 // smmla v20.4s, v21.16b, v25.16b
+	FMOVQ 0(R10), F18
+	FMOVQ 720(R23), F7
+	WORD $0x4e8ca4f2 // smmla v18.4s, v7.16b, v12.16b
+	FMOVQ 752(R23), F26
+	WORD $0x4e99a752 // smmla v18.4s, v26.16b, v25.16b
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
+	FMOVQ 160(R23), F21
+	WORD $0x4e35ce91 // fmla v17.4s, v20.4s, v21.4s
+	FMOVQ 176(R23), F7
+	WORD $0x4e27ce5b // fmla v27.4s, v18.4s, v7.4s
+	WORD $0x4e3cce2e // fmla v14.4s, v17.4s, v28.4s
+	WORD $0x4e3ccf68 // fmla v8.4s, v27.4s, v28.4s
+	FMOVQ 288(R23), F26
+	WORD $0x4ebecf5f // fmls v31.4s, v26.4s, v30.4s
+	FMOVQ 304(R23), F20
+	WORD $0x4ebece8b // fmls v11.4s, v20.4s, v30.4s
 	FMOVQ 416(R23), F21
-	WORD $0x4eb2cebf // fmls v31.4s, v21.4s, v18.4s
-	FMOVQ 432(R23), F20
-	WORD $0x4eb2ce8b // fmls v11.4s, v20.4s, v18.4s
-	FMOVQ 0(R10), F24
-	FMOVQ 768(R23), F30
-	WORD $0x4e9da7d8 // smmla v24.4s, v30.16b, v29.16b
-	FMOVQ 800(R23), F28
-	WORD $0x4e8ea798 // smmla v24.4s, v28.16b, v14.16b
-	FMOVQ 0(R10), F26
-	FMOVQ 784(R23), F17
-	WORD $0x4e9da63a // smmla v26.4s, v17.16b, v29.16b
-	FMOVQ 816(R23), F25
-	WORD $0x4e8ea73a // smmla v26.4s, v25.16b, v14.16b
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 64(R23), F10
-	WORD $0x6e2adf18 // fmul v24.4s, v24.4s, v10.4s
-	FMOVQ 80(R23), F13
-	WORD $0x6e2ddf5a // fmul v26.4s, v26.4s, v13.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 832(R23), F3
-	WORD $0x4e88a47b // smmla v27.4s, v3.16b, v8.16b
-	FMOVQ 864(R23), F7
-	WORD $0x4e90a4fb // smmla v27.4s, v7.16b, v16.16b
-	FMOVQ 0(R10), F15
-	FMOVQ 848(R23), F12
-	WORD $0x4e88a58f // smmla v15.4s, v12.16b, v8.16b
-	FMOVQ 880(R23), F21
-	WORD $0x4e90a6af // smmla v15.4s, v21.16b, v16.16b
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
-	FMOVQ 192(R23), F20
-	WORD $0x4e34cf78 // fmla v24.4s, v27.4s, v20.4s
-	FMOVQ 208(R23), F30
-	WORD $0x4e3ecdfa // fmla v26.4s, v15.4s, v30.4s
-	WORD $0x6e33df18 // fmul v24.4s, v24.4s, v19.4s
-	WORD $0x6e33df5a // fmul v26.4s, v26.4s, v19.4s
-	FMOVQ 32(R11), F28
-	WORD $0x4e3ccf05 // fmla v5.4s, v24.4s, v28.4s
-	FMOVQ 160(R11), F17
-	WORD $0x4e31cf49 // fmla v9.4s, v26.4s, v17.4s
-	FMOVQ 320(R23), F25
-	WORD $0x4eb6cf25 // fmls v5.4s, v25.4s, v22.4s
-	FMOVQ 336(R23), F10
-	WORD $0x4eb6cd49 // fmls v9.4s, v10.4s, v22.4s
-	FMOVQ 448(R23), F13
-	WORD $0x4eb2cda5 // fmls v5.4s, v13.4s, v18.4s
-	FMOVQ 464(R23), F3
-	WORD $0x4eb2cc69 // fmls v9.4s, v3.4s, v18.4s
+	WORD $0x4eb8cebf // fmls v31.4s, v21.4s, v24.4s
+	FMOVQ 432(R23), F18
+	WORD $0x4eb8ce4b // fmls v11.4s, v18.4s, v24.4s
 	FMOVQ 0(R10), F7
-	FMOVQ 896(R23), F21
-	WORD $0x4e9da6a7 // smmla v7.4s, v21.16b, v29.16b
-	FMOVQ 928(R23), F27
-	WORD $0x4e8ea767 // smmla v7.4s, v27.16b, v14.16b
-	FMOVQ 0(R10), F12
-	FMOVQ 912(R23), F20
-	WORD $0x4e9da68c // smmla v12.4s, v20.16b, v29.16b
-	FMOVQ 944(R23), F15
-	WORD $0x4e8ea5ec // smmla v12.4s, v15.16b, v14.16b
+	FMOVQ 768(R23), F27
+	WORD $0x4e96a767 // smmla v7.4s, v27.16b, v22.16b
+	FMOVQ 800(R23), F26
+	WORD $0x4e83a747 // smmla v7.4s, v26.16b, v3.16b
+	FMOVQ 0(R10), F17
+	FMOVQ 784(R23), F20
+	WORD $0x4e96a691 // smmla v17.4s, v20.16b, v22.16b
+	FMOVQ 816(R23), F21
+	WORD $0x4e83a6b1 // smmla v17.4s, v21.16b, v3.16b
 	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	FMOVQ 96(R23), F30
-	WORD $0x6e3edce7 // fmul v7.4s, v7.4s, v30.4s
-	FMOVQ 112(R23), F24
-	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
-	FMOVQ 0(R10), F28
-	FMOVQ 960(R23), F17
-	WORD $0x4e88a63c // smmla v28.4s, v17.16b, v8.16b
-	FMOVQ 992(R23), F25
-	WORD $0x4e90a73c // smmla v28.4s, v25.16b, v16.16b
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 64(R23), F18
+	WORD $0x6e32dce7 // fmul v7.4s, v7.4s, v18.4s
+	FMOVQ 80(R23), F27
+	WORD $0x6e3bde31 // fmul v17.4s, v17.4s, v27.4s
 	FMOVQ 0(R10), F26
-	FMOVQ 976(R23), F10
-	WORD $0x4e88a55a // smmla v26.4s, v10.16b, v8.16b
-	FMOVQ 1008(R23), F13
-	WORD $0x4e90a5ba // smmla v26.4s, v13.16b, v16.16b
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 832(R23), F21
+	WORD $0x4e8ca6ba // smmla v26.4s, v21.16b, v12.16b
+	FMOVQ 864(R23), F18
+	WORD $0x4e99a65a // smmla v26.4s, v18.16b, v25.16b
+	FMOVQ 0(R10), F20
+	FMOVQ 848(R23), F27
+	WORD $0x4e8ca774 // smmla v20.4s, v27.16b, v12.16b
+	FMOVQ 880(R23), F21
+	WORD $0x4e99a6b4 // smmla v20.4s, v21.16b, v25.16b
 	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
-	FMOVQ 224(R23), F3
-	WORD $0x4e23cf87 // fmla v7.4s, v28.4s, v3.4s
-	FMOVQ 240(R23), F21
-	WORD $0x4e35cf4c // fmla v12.4s, v26.4s, v21.4s
-	WORD $0x6e33dce7 // fmul v7.4s, v7.4s, v19.4s
-	WORD $0x6e33dd8c // fmul v12.4s, v12.4s, v19.4s
-	FMOVQ 48(R11), F27
-	WORD $0x4e3bcce4 // fmla v4.4s, v7.4s, v27.4s
-	FMOVQ 176(R11), F20
-	WORD $0x4e34cd86 // fmla v6.4s, v12.4s, v20.4s
-	FMOVQ 352(R23), F15
-	WORD $0x4eb6cde4 // fmls v4.4s, v15.4s, v22.4s
-	FMOVQ 368(R23), F30
-	WORD $0x4eb6cfc6 // fmls v6.4s, v30.4s, v22.4s
-	FMOVQ 480(R23), F24
-	WORD $0x4eb2cf04 // fmls v4.4s, v24.4s, v18.4s
-	FMOVQ 496(R23), F17
-	WORD $0x4eb2ce26 // fmls v6.4s, v17.4s, v18.4s
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	FMOVQ 192(R23), F18
+	WORD $0x4e32cf47 // fmla v7.4s, v26.4s, v18.4s
+	FMOVQ 208(R23), F27
+	WORD $0x4e3bce91 // fmla v17.4s, v20.4s, v27.4s
+	WORD $0x4e3cccfd // fmla v29.4s, v7.4s, v28.4s
+	WORD $0x4e3cce33 // fmla v19.4s, v17.4s, v28.4s
+	FMOVQ 320(R23), F21
+	WORD $0x4ebecea5 // fmls v5.4s, v21.4s, v30.4s
+	FMOVQ 336(R23), F26
+	WORD $0x4ebecf49 // fmls v9.4s, v26.4s, v30.4s
+	FMOVQ 448(R23), F18
+	WORD $0x4eb8ce45 // fmls v5.4s, v18.4s, v24.4s
+	FMOVQ 464(R23), F20
+	WORD $0x4eb8ce89 // fmls v9.4s, v20.4s, v24.4s
+	FMOVQ 0(R10), F27
+	FMOVQ 896(R23), F17
+	WORD $0x4e96a63b // smmla v27.4s, v17.16b, v22.16b
+	FMOVQ 928(R23), F21
+	WORD $0x4e83a6bb // smmla v27.4s, v21.16b, v3.16b
+	FMOVQ 0(R10), F7
+	FMOVQ 912(R23), F26
+	WORD $0x4e96a747 // smmla v7.4s, v26.16b, v22.16b
+	FMOVQ 944(R23), F18
+	WORD $0x4e83a647 // smmla v7.4s, v18.16b, v3.16b
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 96(R23), F20
+	WORD $0x6e34df7b // fmul v27.4s, v27.4s, v20.4s
+	FMOVQ 112(R23), F17
+	WORD $0x6e31dce7 // fmul v7.4s, v7.4s, v17.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 960(R23), F18
+	WORD $0x4e8ca655 // smmla v21.4s, v18.16b, v12.16b
+	FMOVQ 992(R23), F20
+	WORD $0x4e99a695 // smmla v21.4s, v20.16b, v25.16b
+	FMOVQ 0(R10), F26
+	FMOVQ 976(R23), F17
+	WORD $0x4e8ca63a // smmla v26.4s, v17.16b, v12.16b
+	FMOVQ 1008(R23), F18
+	WORD $0x4e99a65a // smmla v26.4s, v18.16b, v25.16b
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 224(R23), F20
+	WORD $0x4e34cebb // fmla v27.4s, v21.4s, v20.4s
+	FMOVQ 240(R23), F17
+	WORD $0x4e31cf47 // fmla v7.4s, v26.4s, v17.4s
+	WORD $0x4e3ccf6f // fmla v15.4s, v27.4s, v28.4s
+	WORD $0x4e3cccea // fmla v10.4s, v7.4s, v28.4s
+	FMOVQ 352(R23), F18
+	WORD $0x4ebece44 // fmls v4.4s, v18.4s, v30.4s
+	FMOVQ 368(R23), F21
+	WORD $0x4ebecea6 // fmls v6.4s, v21.4s, v30.4s
+	FMOVQ 480(R23), F20
+	WORD $0x4eb8ce84 // fmls v4.4s, v20.4s, v24.4s
+	FMOVQ 496(R23), F26
+	WORD $0x4eb8cf46 // fmls v6.4s, v26.4s, v24.4s
 	ADD $64, R22
 	ADD $64, R21
 	ADD $1024, R23
 	SUBS $1, R4
 	BNE tile47
+	FMOVQ 0(R11), F17
+	WORD $0x4e31cda2 // fmla v2.4s, v13.4s, v17.4s
+	FMOVQ 128(R11), F27
+	WORD $0x4e3bce17 // fmla v23.4s, v16.4s, v27.4s
+	FMOVQ 16(R11), F7
+	WORD $0x4e27cddf // fmla v31.4s, v14.4s, v7.4s
+	FMOVQ 144(R11), F18
+	WORD $0x4e32cd0b // fmla v11.4s, v8.4s, v18.4s
+	FMOVQ 32(R11), F21
+	WORD $0x4e35cfa5 // fmla v5.4s, v29.4s, v21.4s
+	FMOVQ 160(R11), F20
+	WORD $0x4e34ce69 // fmla v9.4s, v19.4s, v20.4s
+	FMOVQ 48(R11), F26
+	WORD $0x4e3acde4 // fmla v4.4s, v15.4s, v26.4s
+	FMOVQ 176(R11), F22
+	WORD $0x4e36cd46 // fmla v6.4s, v10.4s, v22.4s
 	FSTPQ (F2, F31), 0(R14)
 	FSTPQ (F5, F4), 32(R14)
 	FSTPQ (F23, F11), 0(R20)
@@ -3796,26 +3804,26 @@ tile47:
 	MOVD R3, R14
 row48:
 	ADD R19, R14, R20
-	FMOVQ 0(R14), F25
-	FMOVQ 16(R14), F10
-	FMOVQ 32(R14), F13
-	FMOVQ 48(R14), F28
-	FMOVQ 0(R20), F3
-	FMOVQ 16(R20), F26
-	FMOVQ 32(R20), F21
-	FMOVQ 48(R20), F7
-	VUZP1 V3.S4, V25.S4, V27.S4
-	VUZP2 V3.S4, V25.S4, V3.S4
-	VUZP1 V26.S4, V10.S4, V12.S4
-	VUZP2 V26.S4, V10.S4, V26.S4
-	VUZP1 V21.S4, V13.S4, V20.S4
-	VUZP2 V21.S4, V13.S4, V21.S4
-	VUZP1 V7.S4, V28.S4, V15.S4
-	VUZP2 V7.S4, V28.S4, V7.S4
-	FSTPQ (F27, F12), 0(R14)
-	FSTPQ (F20, F15), 32(R14)
-	FSTPQ (F3, F26), 0(R20)
-	FSTPQ (F21, F7), 32(R20)
+	FMOVQ 0(R14), F3
+	FMOVQ 16(R14), F12
+	FMOVQ 32(R14), F25
+	FMOVQ 48(R14), F30
+	FMOVQ 0(R20), F24
+	FMOVQ 16(R20), F28
+	FMOVQ 32(R20), F17
+	FMOVQ 48(R20), F27
+	VUZP1 V24.S4, V3.S4, V7.S4
+	VUZP2 V24.S4, V3.S4, V24.S4
+	VUZP1 V28.S4, V12.S4, V18.S4
+	VUZP2 V28.S4, V12.S4, V28.S4
+	VUZP1 V17.S4, V25.S4, V21.S4
+	VUZP2 V17.S4, V25.S4, V17.S4
+	VUZP1 V27.S4, V30.S4, V20.S4
+	VUZP2 V27.S4, V30.S4, V27.S4
+	FSTPQ (F7, F18), 0(R14)
+	FSTPQ (F21, F20), 32(R14)
+	FSTPQ (F24, F28), 0(R20)
+	FSTPQ (F17, F27), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -4675,25 +4683,25 @@ tile55:
 row56:
 	ADD R19, R14, R20
 	FMOVQ 0(R14), F15
-	FMOVQ 16(R14), F28
-	FMOVQ 32(R14), F10
-	FMOVQ 48(R14), F27
-	FMOVQ 0(R20), F8
-	FMOVQ 16(R20), F14
-	FMOVQ 32(R20), F17
-	FMOVQ 48(R20), F25
-	VUZP1 V8.S4, V15.S4, V24.S4
-	VUZP2 V8.S4, V15.S4, V8.S4
-	VUZP1 V14.S4, V28.S4, V29.S4
-	VUZP2 V14.S4, V28.S4, V14.S4
-	VUZP1 V17.S4, V10.S4, V9.S4
-	VUZP2 V17.S4, V10.S4, V17.S4
-	VUZP1 V25.S4, V27.S4, V20.S4
-	VUZP2 V25.S4, V27.S4, V25.S4
-	FSTPQ (F24, F29), 0(R14)
-	FSTPQ (F9, F20), 32(R14)
-	FSTPQ (F8, F14), 0(R20)
-	FSTPQ (F17, F25), 32(R20)
+	FMOVQ 16(R14), F10
+	FMOVQ 32(R14), F8
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F24
+	FMOVQ 16(R20), F9
+	FMOVQ 32(R20), F18
+	FMOVQ 48(R20), F12
+	VUZP1 V24.S4, V15.S4, V11.S4
+	VUZP2 V24.S4, V15.S4, V24.S4
+	VUZP1 V9.S4, V10.S4, V28.S4
+	VUZP2 V9.S4, V10.S4, V9.S4
+	VUZP1 V18.S4, V8.S4, V14.S4
+	VUZP2 V18.S4, V8.S4, V18.S4
+	VUZP1 V12.S4, V17.S4, V29.S4
+	VUZP2 V12.S4, V17.S4, V12.S4
+	FSTPQ (F11, F28), 0(R14)
+	FSTPQ (F14, F29), 32(R14)
+	FSTPQ (F24, F9), 0(R20)
+	FSTPQ (F18, F12), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -6933,23 +6941,23 @@ row80:
 	FMOVQ 0(R14), F28
 	FMOVQ 16(R14), F13
 	FMOVQ 32(R14), F12
-	FMOVQ 48(R14), F15
-	FMOVQ 0(R20), F7
-	FMOVQ 16(R20), F19
-	FMOVQ 32(R20), F31
-	FMOVQ 48(R20), F16
-	VUZP1 V7.S4, V28.S4, V5.S4
-	VUZP2 V7.S4, V28.S4, V7.S4
-	VUZP1 V19.S4, V13.S4, V26.S4
-	VUZP2 V19.S4, V13.S4, V19.S4
-	VUZP1 V31.S4, V12.S4, V29.S4
-	VUZP2 V31.S4, V12.S4, V31.S4
-	VUZP1 V16.S4, V15.S4, V11.S4
-	VUZP2 V16.S4, V15.S4, V16.S4
-	FSTPQ (F5, F26), 0(R14)
-	FSTPQ (F29, F11), 32(R14)
-	FSTPQ (F7, F19), 0(R20)
-	FSTPQ (F31, F16), 32(R20)
+	FMOVQ 48(R14), F7
+	FMOVQ 0(R20), F31
+	FMOVQ 16(R20), F5
+	FMOVQ 32(R20), F29
+	FMOVQ 48(R20), F14
+	VUZP1 V31.S4, V28.S4, V10.S4
+	VUZP2 V31.S4, V28.S4, V31.S4
+	VUZP1 V5.S4, V13.S4, V9.S4
+	VUZP2 V5.S4, V13.S4, V5.S4
+	VUZP1 V29.S4, V12.S4, V18.S4
+	VUZP2 V29.S4, V12.S4, V29.S4
+	VUZP1 V14.S4, V7.S4, V15.S4
+	VUZP2 V14.S4, V7.S4, V14.S4
+	FSTPQ (F10, F9), 0(R14)
+	FSTPQ (F18, F15), 32(R14)
+	FSTPQ (F31, F5), 0(R20)
+	FSTPQ (F29, F14), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13

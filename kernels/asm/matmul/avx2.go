@@ -63,7 +63,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 		VPXOR(yTmp, yTmp, yTmp)
 		for i := range 2 * f.rows {
 			VMOVDQU(yTmp, f.at(f.results+i*yBytes))
-			if k.blockSums() {
+			if k.subScaled() {
 				VMOVDQU(yTmp, f.at(f.blocks+i*yBytes))
 			}
 		}
@@ -97,20 +97,24 @@ func (k *kernel) avx2(s *isa.ISA) {
 					}
 					switch {
 					case !k.whole():
-						k.addStart(f, g, rows)
+						k.addStart(g, rows)
 						k.scaled2(f, g, rows)
 					case g == 0:
 						k.keepSums(f, rows)
+					case k.subScaled():
+						k.addSums(s, f, rows)
+						k.subtractOffset(f, rows)
+						k.addToBlock(f, rows)
 					default:
 						k.addSums(s, f, rows)
-						k.addStart(f, g, rows)
+						k.addStart(g, rows)
 						k.scaled2(f, g, rows)
 					}
 				})
 			}
 		}, func() {
-			if k.blockSums() {
-				k.streams("end", func() { k.rows2(f, func(rows []row2) { k.endBlock(f, rows) }) })
+			if k.subScaled() {
+				k.streams("end", func() { k.endBlock(f) })
 			}
 		})
 		loadDst()
@@ -208,8 +212,11 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 			continue
 		}
 		sub := func(i int) Mem { return k.scale(i*panels.SubBytes + half*halfRows) }
+		// store writes an integer times the head's number to the frame.
 		store := func(v reg.Register, number, to, g int) {
-			k.scaled(f, v, number, half, to+(2*g+half)*yBytes)
+			VCVTDQ2PS(v, v)
+			VMULPS(k.headAt(f, number, half), v, v)
+			VMOVUPS(v, f.at(to+(2*g+half)*yBytes))
 		}
 		switch {
 		case k.Group == 32 && k.Minima: // one of both
@@ -232,13 +239,6 @@ func (k *kernel) scales2(s *isa.ISA, f *frame2) {
 			}
 		}
 	}
-}
-
-// scaled writes integers times one of the head's numbers to the frame.
-func (k *kernel) scaled(f *frame2, v reg.Register, number, half, to int) {
-	VCVTDQ2PS(v, v)
-	VMULPS(k.headAt(f, number, half), v, v)
-	VMOVUPS(v, f.at(to))
 }
 
 // plane2 is the address of half a plane of codes.
@@ -321,15 +321,11 @@ func (k *kernel) addSums(s *isa.ISA, f *frame2, rows []row2) {
 
 // scaled2 scales the sums of group g of activation rows and adds them to the rows'
 // results, once for both groups if the weights have one scale for them. Sums of whole
-// tiles come with g = 1; sub-scales are in them, and what is left is the head's scale.
+// tiles come with g = 1.
 func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	each := func(do func(r row2, half int, sum reg.Register)) { eachSum(rows, do) }
 	pair := k.Group == 32 && !k.whole() // both groups are scaled before they are added
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
-	if k.blockSums() {
-		k.addToBlock(f, rows)
-		return
-	}
 	for i, r := range rows {
 		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
 		for half, sum := range r.sum {
@@ -344,15 +340,12 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 		each(func(r row2, half int, sum reg.Register) { VMOVUPS(sum, r.frame.Offset(f.sums+half*yBytes)) })
 		return
 	}
+	scales := f.scales
+	if k.Group == 16 {
+		scales += 2 * g * yBytes
+	}
 	for half, scale := range yX {
-		switch {
-		case k.subScaled():
-			VMOVUPS(k.headAt(f, 0, half), scale)
-		case k.Group == 16:
-			VMOVUPS(f.at(f.scales+(2*g+half)*yBytes), scale)
-		default:
-			VMOVUPS(f.at(f.scales+half*yBytes), scale)
-		}
+		VMOVUPS(f.at(scales+half*yBytes), scale)
 	}
 	each(func(r row2, half int, sum reg.Register) {
 		VFMADD213PS(r.frame.Offset(f.results+half*yBytes), yX[half], sum)

@@ -14,7 +14,7 @@ type frame2 struct {
 	base  reg.Register
 	rows  int // of activations, or streams
 	heads int // of a K-quant, as float32: [scale, minimum][stream][half]
-	// scales and minima of a tile: [group][half]
+	// scales and minima of a tile, or minima of a block: [group][half]
 	scales, minima int
 	offsets        int // of codes times sub-scales: [half]
 	codes          int // of 8 bits, signed: [vector][half]
@@ -40,7 +40,7 @@ func (k *kernel) newFrame() *frame2 {
 		f.sums = part(2 * f.rows)
 	}
 	f.results = part(2 * f.rows)
-	if k.blockSums() {
+	if k.subScaled() {
 		f.blocks = part(2 * f.rows)
 	}
 	f.scales = part(2 * k.Groups())
@@ -48,7 +48,7 @@ func (k *kernel) newFrame() *frame2 {
 		f.heads = part(2 * 2 * heads)
 	}
 	if k.Minima {
-		f.minima = part(2 * k.Groups())
+		f.minima = part(2 * k.minima())
 	}
 	if k.subScaled() && k.Shift() > 0 {
 		f.offsets = part(2)
@@ -60,6 +60,14 @@ func (k *kernel) newFrame() *frame2 {
 	LEAQ(AllocLocal(size+line).Offset(line-1), f.base)
 	ANDQ(I8(-line), f.base)
 	return f
+}
+
+// minima is the number of minima of a row that the frame has.
+func (k *kernel) minima() int {
+	if k.subScaled() {
+		return panels.SuperTiles * k.Groups()
+	}
+	return k.Groups()
 }
 
 func (f *frame2) at(offset int) Mem { return Mem{Base: f.base, Disp: offset} }

@@ -258,6 +258,7 @@ func (k *kernel) tiles(begin, body, end func()) {
 		ADDQ(U8(panels.HeadBytes), k.pair)
 		MOVQ(U32(panels.SuperTiles), left)
 		k.pairs(left, body)
+		k.tile = 0
 		end()
 	})
 }

@@ -78,12 +78,8 @@ func (k *kernel) narrow() bool {
 }
 
 // addStart adds to the sums of group g, or of both groups, where they begin.
-func (k *kernel) addStart(f *frame2, g int, rows []row2) {
+func (k *kernel) addStart(g int, rows []row2) {
 	if k.vnni || k.signed() || k.Shift() == 0 {
-		return
-	}
-	if k.subScaled() {
-		k.subtractOffset(f, rows)
 		return
 	}
 	for i, r := range rows {

@@ -98,28 +98,31 @@ func (k *kernel) bunch(body func()) {
 	k.storeResults()
 }
 
-// block runs tiles, which adds products to k.y: to results, which load puts there, or to
-// zeros, if their sum is to be multiplied with the scales of a K-quant's block.
+// block runs tiles, which add products to results, or to what becomes results at the end of
+// a K-quant's block. load loads those; minima are added to them in each tile.
 func (k *kernel) block(load, tiles func()) {
-	if !k.blockSums() {
+	if !k.subScaled() {
 		load()
 		tiles()
 		return
 	}
-	k.y = make([][]arm64.V, k.rowsTogether())
-	for r := range k.y {
-		k.y[r] = k.Zeros(rowQuads)
+	if k.Minima {
+		load()
+	}
+	k.blocks = make([][]arm64.V, k.rowsTogether())
+	for r := range k.blocks {
+		k.blocks[r] = k.Zeros(rowQuads)
 	}
 	tiles()
-	sums := k.y
-	load()
-	for i := range rowQuads {
-		var quad []arm64.V
-		for _, s := range sums {
-			quad = append(quad, s[i])
-		}
-		k.addScaled(i, quad)
+	if !k.Minima {
+		load()
 	}
+	for i := range rowQuads {
+		k.shared(func(r int) arm64.V { return k.Loaded(rBuf, k.headScale(i, r)) }, func(r int, d arm64.V) {
+			k.I("fmla %.4s, %.4s, %.4s", k.y[r][i], k.blocks[r][i], d)
+		})
+	}
+	k.FreeAll(k.blocks...)
 }
 
 // rowsTogether is the number of rows of activations that are multiplied together.
@@ -166,8 +169,7 @@ func (k *kernel) tiles(body func()) {
 		k.head()
 		k.G("ADD $%d, %v", panels.HeadBytes, rPair)
 		k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
-		results := k.y
-		k.block(func() { k.y = results }, func() { k.pairs(body) })
+		k.block(func() {}, func() { k.pairs(body) }) // results are in registers
 	})
 }
 

@@ -111,7 +111,8 @@ type kernel struct {
 	planes [2]arm64.V      // high bits, shifted and as they are
 	half   [4]arm64.V      // scales, then minima, of the groups as 16-bit integers
 	kept   map[int]arm64.V // what waits to be stored in the unpacked tile, by offset
-	y      [][]arm64.V     // results of each row of activations, or of a block; with smmla see file pairs.go
+	y      [][]arm64.V     // results of each row of activations; with smmla see file pairs.go
+	blocks [][]arm64.V     // what belongs to them of a K-quant's block, without its scale
 }
 
 // acts is a row's block of activations.
@@ -171,12 +172,9 @@ func (k *kernel) sums() int {
 }
 
 // subScaled reports whether the dot products of both halves of a tile are added times the
-// small integers of a K-quant: activations have one scale for both.
+// small integers of a K-quant, and the tiles of a block before its scale multiplies their
+// sum: activations have one scale for both halves.
 func (k *kernel) subScaled() bool { return k.isa != smull && k.Group == 16 }
-
-// blockSums reports whether tiles are added up without the scale of a K-quant's block,
-// which multiplies their sum.
-func (k *kernel) blockSums() bool { return k.subScaled() && !k.Minima }
 
 // begins reports whether codes are multiplied with an offset added, so that sums of
 // products begin with numbers of their own. For many rows it pays to subtract it

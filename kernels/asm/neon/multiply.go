@@ -232,8 +232,9 @@ func (k *kernel) scaled(i int, products func(g int) []arm64.V, scale timesFunc) 
 	}
 }
 
-// subScales does so for those of both halves of a tile with small integers as scales. As
-// float32, too, all sums of products with them are exact: see generic.
+// subScales adds those of both halves of a tile, times small integers and the scale of
+// activations, to the block. As float32, too, what is done with small integers is exact: see
+// generic.
 func (k *kernel) subScales(i int, products func(g int) []arm64.V, scale timesFunc) {
 	first := products(0)
 	k.scales(i, 0, func(r int, s arm64.V) { k.I("fmul %.4s, %.4s, %.4s", first[r], first[r], s) })
@@ -243,25 +244,9 @@ func (k *kernel) subScales(i int, products func(g int) []arm64.V, scale timesFun
 		k.Free(last[r])
 	})
 	for r, v := range first {
-		if k.blockSums() {
-			scale("fmla", k.y[r][i], v, r, 0)
-			k.Free(v)
-		} else {
-			scale("fmul", v, v, r, 0)
-		}
+		scale("fmla", k.blocks[r][i], v, r, 0)
+		k.Free(v)
 	}
-	if !k.blockSums() {
-		k.addScaled(i, first)
-	}
-}
-
-// addScaled adds sums of row quad i, times the scales of a K-quant's block, to results, and
-// frees them.
-func (k *kernel) addScaled(i int, sums []arm64.V) {
-	k.shared(func(r int) arm64.V { return k.Loaded(rBuf, k.headScale(i, r)) }, func(r int, d arm64.V) {
-		k.I("fmla %.4s, %.4s, %.4s", k.y[r][i], sums[r], d)
-		k.Free(sums[r])
-	})
 }
 
 // scales runs body for the results of each row of activations with scales n of four
@@ -283,12 +268,12 @@ func (k *kernel) scales(i, n int, body func(r int, s arm64.V)) {
 // SMMLA for each, with other instructions once for all.
 func (k *kernel) shared(load func(r int) arm64.V, body func(r int, s arm64.V)) {
 	var s arm64.V
-	for r := range k.y {
+	for r := range k.rowsTogether() {
 		if k.isa == smmla || r == 0 {
 			s = load(r)
 		}
 		body(r, s)
-		if k.isa == smmla || r == len(k.y)-1 {
+		if k.isa == smmla || r == k.rowsTogether()-1 {
 			k.Free(s)
 		}
 	}
