@@ -79,6 +79,10 @@ func lane(v int8, shift int) uint64 { return uint64(int64(v)) << shift }
 // dot multiplies a weight row with a packed activation row.
 func dot(w *codec.Codes, x []packedGroup) float32 {
 	switch narrow, fine := narrow(w), w.Group == 16; {
+	case narrow && fine && x[0].whole:
+		return dotNarrowSub(w, x)
+	case fine && x[0].whole:
+		return dotWideSub(w, x)
 	case narrow && fine:
 		return dotNarrow16(w, x)
 	case narrow:
@@ -103,49 +107,19 @@ func pair(x *packedGroup, lo, hi int32) float32 {
 	return FMA(x.scale[1], float32(hi), x.scale[0]*float32(lo))
 }
 
-// sum16 adds up blocks of weights with a scale for each half of them, all of them
-// K-quants.
-type sum16 struct {
-	y     float32
-	scale [][2]float32 // of the halves
-	min   [][2]float32
-
-	// For activations of one group: the small integers in scales, int8, the number for each
-	// 256 weights that they are multiplied with, and the sum of those without it.
-	sub   [][2]uint8
-	d     []float32
-	block float32
+// add2 adds the dot products of both halves to y, for weights with a scale for each of
+// them.
+func add2(y float32, scale [2]float32, x *packedGroup, lo, hi int32) float32 {
+	y = FMA(scale[0], x.scale[0]*float32(lo), y)
+	return FMA(scale[1], x.scale[1]*float32(hi), y)
 }
 
-func newSum16(w *codec.Codes, n int) *sum16 {
-	s := &sum16{scale: pairs(w.Scale, n), sub: pairs(w.Sub, n), d: w.D}
-	if w.HasMin {
-		s.min = pairs(w.Min, n)
-	}
-	return s
-}
-
-// add adds the dot products of both halves of block g. Those of one group are added as
-// integers, times the small integers of the scales: the sum is exact as a float32 too, for
-// it is at most 32 · 128 · 32 · 127 < 2^24. At the end of a block of 256 weights comes what
-// is common to them.
-func (s *sum16) add(g int, x *packedGroup, lo, hi int32) {
-	if x.whole {
-		sub := s.sub[g]
-		sum := int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi
-		s.block = FMA(x.scale[0], float32(sum), s.block)
-	} else {
-		scale := s.scale[g]
-		s.y = FMA(scale[0], x.scale[0]*float32(lo), s.y)
-		s.y = FMA(scale[1], x.scale[1]*float32(hi), s.y)
-	}
-	if s.min != nil {
-		s.y = FMA(s.min[g][1], x.sum[1], FMA(s.min[g][0], x.sum[0], s.y))
-	}
-	if x.whole && g%8 == 7 {
-		s.y = FMA(s.d[g/8], s.block, s.y)
-		s.block = 0
-	}
+// subScaled adds up the dot products of both halves of one group as integers, times the
+// small integers of their scales, which are int8. The sum is exact as a float32 too, for it
+// is at most 32 · 128 · 32 · 127 < 2^24. The number that makes scales of small integers, one
+// for 256 weights, multiplies the sum of what these are with the scales of activations.
+func subScaled(sub [2]uint8, lo, hi int32) float32 {
+	return float32(int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi)
 }
 
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.
@@ -165,15 +139,39 @@ func dotNarrow32(w *codec.Codes, x []packedGroup) (y float32) {
 }
 
 // dotNarrow16 is dot for codes below 16 with a scale for every 16.
-func dotNarrow16(w *codec.Codes, x []packedGroup) float32 {
-	codes, sum := groups(w.Q, len(x)), newSum16(w, len(x))
+func dotNarrow16(w *codec.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
 	for g := range x {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
 		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
-		sum.add(g, x, upper16(lo), upper16(hi))
+		y = add2(y, scale[g], x, upper16(lo), upper16(hi))
+		if hasMin {
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
 	}
-	return sum.y
+	return y
+}
+
+// dotNarrowSub is dot for codes below 16 with a scale for every 16, and whole blocks of
+// activations.
+func dotNarrowSub(w *codec.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	sub, minimum, sum := pairs(w.Sub, len(x)), pairs(w.Min, len(x)), float32(0)
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
+		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
+		sum = FMA(x.scale[0], subScaled(sub[g], upper16(lo), upper16(hi)), sum)
+		if hasMin {
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
+		if g%8 == 7 {
+			y, sum = FMA(w.D[g/8], sum, y), 0
+		}
+	}
+	return y
 }
 
 // dotWide32 is dot for codes of up to 8 bits with a scale for every 32.
@@ -193,15 +191,39 @@ func dotWide32(w *codec.Codes, x []packedGroup) (y float32) {
 }
 
 // dotWide16 is dot for codes of up to 8 bits with a scale for every 16.
-func dotWide16(w *codec.Codes, x []packedGroup) float32 {
-	codes, sum := groups(w.Q, len(x)), newSum16(w, len(x))
+func dotWide16(w *codec.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	scale, minimum := pairs(w.Scale, len(x)), pairs(w.Min, len(x))
 	for g := range x {
 		c, x := &codes[g], &x[g]
 		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
 		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
-		sum.add(g, x, upper32(lo), upper32(hi))
+		y = add2(y, scale[g], x, upper32(lo), upper32(hi))
+		if hasMin {
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
 	}
-	return sum.y
+	return y
+}
+
+// dotWideSub is dot for codes of up to 8 bits with a scale for every 16, and whole blocks of
+// activations.
+func dotWideSub(w *codec.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	sub, minimum, sum := pairs(w.Sub, len(x)), pairs(w.Min, len(x)), float32(0)
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
+		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
+		sum = FMA(x.scale[0], subScaled(sub[g], upper32(lo), upper32(hi)), sum)
+		if hasMin {
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
+		if g%8 == 7 {
+			y, sum = FMA(w.D[g/8], sum, y), 0
+		}
+	}
+	return y
 }
 
 // groups returns the first n groups of 32 codes, pairs the first n pairs of
