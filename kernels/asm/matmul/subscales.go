@@ -15,8 +15,9 @@ import (
 // tile, whose sums are then added as integers and converted once. A block's tiles are added
 // up, times the scales of activations, before its scale multiplies them.
 //
-// With Q6_K a sum of 32 bits is at most 32·63·127·128 < 2^25, and what the offset takes
-// away from it at most 32·32·127·128 < 2^24.
+// Sums of 16 bits are those of other formats: with Q6_K four products of 63 and 127, with
+// Q2_K and Q3_K eight of 7 and 127 fit. In 32 bits those of Q6_K are at most 32·63·127·128 <
+// 2^25, of which the offset takes away at most 32·32·127·128 < 2^24.
 
 // subScaled reports whether sums are multiplied with sub-scales as integers.
 func (k *kernel) subScaled() bool { return k.whole() && k.Group == 16 }
@@ -29,7 +30,7 @@ func (k *kernel) subScales2(s *isa.ISA, f *frame2) {
 		for g := range pairs {
 			sub, at := yW[g][half], k.scale(g*panels.SubBytes+half*halfRows)
 			pairs[g] = sub
-			if k.Minima { // in the upper four bits
+			if k.Minima { // which are in the upper four bits
 				VPMOVZXBD(at, sub)
 				VPAND(s.Bits(15), sub, sub)
 			} else {
