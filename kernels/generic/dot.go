@@ -79,6 +79,10 @@ func lane(v int8, shift int) uint64 { return uint64(int64(v)) << shift }
 // dot multiplies a weight row with a packed activation row.
 func dot(w *codec.Codes, x []packedGroup) float32 {
 	switch narrow, fine := narrow(w), w.Group == 16; {
+	case narrow && fine && x[0].whole:
+		return dotNarrowSub(w, x)
+	case fine && x[0].whole:
+		return dotWideSub(w, x)
 	case narrow && fine:
 		return dotNarrow16(w, x)
 	case narrow:
@@ -110,6 +114,14 @@ func add2(y float32, scale [2]float32, x *packedGroup, lo, hi int32) float32 {
 	return FMA(scale[1], x.scale[1]*float32(hi), y)
 }
 
+// subScaled adds up the dot products of both halves of one group as integers, times the
+// small integers of their scales, which are int8. The sum is exact as a float32 too, for it
+// is at most 32 · 128 · 32 · 127 < 2^24. The number that makes scales of small integers, one
+// for 256 weights, multiplies the sum of what these are with the scales of activations.
+func subScaled(sub [2]uint8, lo, hi int32) float32 {
+	return float32(int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi)
+}
+
 // dotNarrow32 is dot for codes below 16 with a scale for every 32.
 func dotNarrow32(w *codec.Codes, x []packedGroup) (y float32) {
 	codes, hasMin := groups(w.Q, len(x)), w.HasMin
@@ -137,6 +149,26 @@ func dotNarrow16(w *codec.Codes, x []packedGroup) (y float32) {
 		y = add2(y, scale[g], x, upper16(lo), upper16(hi))
 		if hasMin {
 			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
+	}
+	return y
+}
+
+// dotNarrowSub is dot for codes below 16 with a scale for every 16, and whole blocks of
+// activations.
+func dotNarrowSub(w *codec.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	sub, minimum, sum := pairs(w.Sub, len(x)), pairs(w.Min, len(x)), float32(0)
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + narrow8(c, 0, &x.words) + narrow8(c, 8, &x.words)
+		hi := x.start[1] + narrow8(c, 16, &x.words) + narrow8(c, 24, &x.words)
+		sum = FMA(x.scale[0], subScaled(sub[g], upper16(lo), upper16(hi)), sum)
+		if hasMin {
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
+		if g%8 == 7 {
+			y, sum = FMA(w.D[g/8], sum, y), 0
 		}
 	}
 	return y
@@ -174,14 +206,34 @@ func dotWide16(w *codec.Codes, x []packedGroup) (y float32) {
 	return y
 }
 
+// dotWideSub is dot for codes of up to 8 bits with a scale for every 16, and whole blocks of
+// activations.
+func dotWideSub(w *codec.Codes, x []packedGroup) (y float32) {
+	codes, hasMin := groups(w.Q, len(x)), w.HasMin
+	sub, minimum, sum := pairs(w.Sub, len(x)), pairs(w.Min, len(x)), float32(0)
+	for g := range x {
+		c, x := &codes[g], &x[g]
+		lo := x.start[0] + wide8(c, 0, &x.words) + wide8(c, 8, &x.words)
+		hi := x.start[1] + wide8(c, 16, &x.words) + wide8(c, 24, &x.words)
+		sum = FMA(x.scale[0], subScaled(sub[g], upper32(lo), upper32(hi)), sum)
+		if hasMin {
+			y = FMA(minimum[g][1], x.sum[1], FMA(minimum[g][0], x.sum[0], y))
+		}
+		if g%8 == 7 {
+			y, sum = FMA(w.D[g/8], sum, y), 0
+		}
+	}
+	return y
+}
+
 // groups returns the first n groups of 32 codes, pairs the first n pairs of
 // scales: a range over them needs no bounds checks.
 func groups(q []uint8, n int) [][32]uint8 {
 	return unsafe.Slice((*[32]uint8)(q[:32*n]), n)
 }
 
-func pairs(x []float32, n int) [][2]float32 {
-	return unsafe.Slice((*[2]float32)(x[:2*n]), n)
+func pairs[T any](x []T, n int) [][2]T {
+	return unsafe.Slice((*[2]T)(x[:2*n]), n)
 }
 
 // narrow8 multiplies 8 codes below 16 from number j on with their

@@ -4313,17 +4313,11 @@ block58:
 	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
 	FSTPQ (F7, F8), 0(R11)
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	FSTPQ (F7, F8), 128(R11)
 	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FSTPQ (F9, F10), 32(R11)
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	FSTPQ (F9, F10), 160(R11)
 	FMOVD 32(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	FMOVD 40(R1), F12
@@ -4342,63 +4336,62 @@ block58:
 	FSTPQ (F13, F14), 224(R11)
 	ADD $64, R1
 	MOVD $8, R4
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
 pair59:
-	FMOVQ 0(R2), F15
-	FMOVQ 16(R2), F16
-	FMOVQ 32(R2), F17
-	FMOVD 48(R2), F18
-	FMOVQ 0(R10), F19
-	FMOVQ 64(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	WORD $0x4f8fe293 // sdot v19.4s, v20.16b, v15.4b[0]
-	FMOVQ 64(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4fafe2b3 // sdot v19.4s, v21.16b, v15.4b[1]
-	FMOVQ 64(R1), F22
-	VUSHR $4, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	WORD $0x4f8fead3 // sdot v19.4s, v22.16b, v15.4b[2]
-	FMOVQ 64(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	WORD $0x4fafeaf3 // sdot v19.4s, v23.16b, v15.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 128(R1), F25
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	FMOVQ 32(R2), F21
+	FMOVD 48(R2), F22
+	FMOVQ 0(R10), F23
+	FMOVQ 64(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4f93e317 // sdot v23.4s, v24.16b, v19.4b[0]
+	FMOVQ 64(R1), F25
+	VUSHR $2, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f90e338 // sdot v24.4s, v25.16b, v16.4b[0]
-	FMOVQ 128(R1), F26
-	VUSHR $2, V26.B16, V26.B16
+	WORD $0x4fb3e337 // sdot v23.4s, v25.16b, v19.4b[1]
+	FMOVQ 64(R1), F26
+	VUSHR $4, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4fb0e358 // sdot v24.4s, v26.16b, v16.4b[1]
-	FMOVQ 128(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4f90eb78 // sdot v24.4s, v27.16b, v16.4b[2]
-	FMOVQ 128(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	WORD $0x4fb0eb98 // sdot v24.4s, v28.16b, v16.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb19318 // fmul v24.4s, v24.4s, v17.s[1]
-	FMOVD 0(R1), F29
-	VSHL $4, V29.B16, V29.B16
-	VUSHR $4, V29.B16, V29.B16
-	WORD $0x2f08a7bd // ushll v29.8h, v29.8b, #0
-	WORD $0x0e7d101e // saddw v30.4s, v0.4s, v29.4h
-	FMOVQ 128(R11), F31
-	FMOVQ 0(R11), F7
-	WORD $0x4e27cfdf // fmla v31.4s, v30.4s, v7.4s
-	WORD $0x4e3fce62 // fmla v2.4s, v19.4s, v31.4s
-	FMOVD 16(R1), F8
-	VSHL $4, V8.B16, V8.B16
+	WORD $0x4f93eb57 // sdot v23.4s, v26.16b, v19.4b[2]
+	FMOVQ 64(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb3eb77 // sdot v23.4s, v27.16b, v19.4b[3]
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVD 0(R1), F28
+	VSHL $4, V28.B16, V28.B16
+	VUSHR $4, V28.B16, V28.B16
+	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
+	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3ddef7 // fmul v23.4s, v23.4s, v29.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 128(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f94e3fe // sdot v30.4s, v31.16b, v20.4b[0]
+	FMOVQ 128(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb4e0fe // sdot v30.4s, v7.16b, v20.4b[1]
+	FMOVQ 128(R1), F8
 	VUSHR $4, V8.B16, V8.B16
-	WORD $0x2f08a508 // ushll v8.8h, v8.8b, #0
-	WORD $0x0e681009 // saddw v9.4s, v0.4s, v8.4h
-	FMOVQ 128(R11), F10
-	FMOVQ 0(R11), F11
-	WORD $0x4e2bcd2a // fmla v10.4s, v9.4s, v11.4s
-	WORD $0x4e2acf02 // fmla v2.4s, v24.4s, v10.4s
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f94e91e // sdot v30.4s, v8.16b, v20.4b[2]
+	FMOVQ 128(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x4fb4e93e // sdot v30.4s, v9.16b, v20.4b[3]
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVD 16(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a100b // saddw v11.4s, v0.4s, v10.4h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e2bcfd7 // fmla v23.4s, v30.4s, v11.4s
+	WORD $0x4f9512ef // fmla v15.4s, v23.4s, v21.s[0]
 	FMOVD 0(R1), F12
 	VUSHR $4, V12.B16, V12.B16
 	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
@@ -4406,448 +4399,421 @@ pair59:
 	FMOVQ 192(R11), F14
 	FMOVQ 64(R11), F6
 	WORD $0x4e26cdae // fmla v14.4s, v13.4s, v6.4s
-	WORD $0x4f9251c2 // fmls v2.4s, v14.4s, v18.s[0]
-	FMOVD 16(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
-	FMOVQ 192(R11), F22
-	FMOVQ 64(R11), F23
-	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
-	WORD $0x4fb252c2 // fmls v2.4s, v22.4s, v18.s[1]
+	WORD $0x4f9651c2 // fmls v2.4s, v14.4s, v22.s[0]
+	FMOVD 16(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
+	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F27
+	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	WORD $0x4fb65342 // fmls v2.4s, v26.4s, v22.s[1]
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 80(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f8fe359 // sdot v25.4s, v26.16b, v15.4b[0]
-	FMOVQ 80(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fafe379 // sdot v25.4s, v27.16b, v15.4b[1]
-	FMOVQ 80(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f8feb99 // sdot v25.4s, v28.16b, v15.4b[2]
-	FMOVQ 80(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x4fafebd9 // sdot v25.4s, v30.16b, v15.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4f919339 // fmul v25.4s, v25.4s, v17.s[0]
-	FMOVQ 0(R10), F7
-	FMOVQ 144(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f90e267 // sdot v7.4s, v19.16b, v16.4b[0]
-	FMOVQ 144(R1), F31
-	VUSHR $2, V31.B16, V31.B16
+	FMOVQ 0(R10), F29
+	FMOVQ 80(R1), F31
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4fb0e3e7 // sdot v7.4s, v31.16b, v16.4b[1]
-	FMOVQ 144(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f90e927 // sdot v7.4s, v9.16b, v16.4b[2]
-	FMOVQ 144(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	WORD $0x4fb0e967 // sdot v7.4s, v11.16b, v16.4b[3]
-	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
-	WORD $0x4fb190e7 // fmul v7.4s, v7.4s, v17.s[1]
-	WORD $0x4e7d1018 // saddw2 v24.4s, v0.4s, v29.8h
-	FMOVQ 144(R11), F10
-	FMOVQ 16(R11), F13
-	WORD $0x4e2dcf0a // fmla v10.4s, v24.4s, v13.4s
-	WORD $0x4e2acf23 // fmla v3.4s, v25.4s, v10.4s
-	WORD $0x4e681006 // saddw2 v6.4s, v0.4s, v8.8h
-	FMOVQ 144(R11), F14
-	FMOVQ 16(R11), F21
-	WORD $0x4e35ccce // fmla v14.4s, v6.4s, v21.4s
-	WORD $0x4e2ecce3 // fmla v3.4s, v7.4s, v14.4s
-	WORD $0x4e6c1017 // saddw2 v23.4s, v0.4s, v12.8h
-	FMOVQ 208(R11), F22
-	FMOVQ 80(R11), F26
-	WORD $0x4e3acef6 // fmla v22.4s, v23.4s, v26.4s
-	WORD $0x4f9252c3 // fmls v3.4s, v22.4s, v18.s[0]
-	WORD $0x4e74101b // saddw2 v27.4s, v0.4s, v20.8h
-	FMOVQ 208(R11), F28
-	FMOVQ 80(R11), F30
-	WORD $0x4e3ecf7c // fmla v28.4s, v27.4s, v30.4s
-	WORD $0x4fb25383 // fmls v3.4s, v28.4s, v18.s[1]
-	FMOVQ 0(R10), F19
-	FMOVQ 96(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f8fe3f3 // sdot v19.4s, v31.16b, v15.4b[0]
-	FMOVQ 96(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4fafe133 // sdot v19.4s, v9.16b, v15.4b[1]
-	FMOVQ 96(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4f8fe973 // sdot v19.4s, v11.16b, v15.4b[2]
-	FMOVQ 96(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	WORD $0x4fafebb3 // sdot v19.4s, v29.16b, v15.4b[3]
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f919273 // fmul v19.4s, v19.4s, v17.s[0]
-	FMOVQ 0(R10), F24
-	FMOVQ 160(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f90e1b8 // sdot v24.4s, v13.16b, v16.4b[0]
-	FMOVQ 160(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fb0e338 // sdot v24.4s, v25.16b, v16.4b[1]
-	FMOVQ 160(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f90e958 // sdot v24.4s, v10.16b, v16.4b[2]
-	FMOVQ 160(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	WORD $0x4fb0e918 // sdot v24.4s, v8.16b, v16.4b[3]
-	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
-	WORD $0x4fb19318 // fmul v24.4s, v24.4s, v17.s[1]
-	FMOVD 8(R1), F6
-	VSHL $4, V6.B16, V6.B16
-	VUSHR $4, V6.B16, V6.B16
-	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
-	WORD $0x0e661015 // saddw v21.4s, v0.4s, v6.4h
-	FMOVQ 160(R11), F7
-	FMOVQ 32(R11), F14
-	WORD $0x4e2ecea7 // fmla v7.4s, v21.4s, v14.4s
-	WORD $0x4e27ce64 // fmla v4.4s, v19.4s, v7.4s
-	FMOVD 24(R1), F12
-	VSHL $4, V12.B16, V12.B16
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c1017 // saddw v23.4s, v0.4s, v12.4h
-	FMOVQ 160(R11), F26
-	FMOVQ 32(R11), F22
-	WORD $0x4e36cefa // fmla v26.4s, v23.4s, v22.4s
-	WORD $0x4e3acf04 // fmla v4.4s, v24.4s, v26.4s
-	FMOVD 8(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e74101b // saddw v27.4s, v0.4s, v20.4h
-	FMOVQ 224(R11), F30
-	FMOVQ 96(R11), F28
-	WORD $0x4e3ccf7e // fmla v30.4s, v27.4s, v28.4s
-	WORD $0x4f9253c4 // fmls v4.4s, v30.4s, v18.s[0]
-	FMOVD 24(R1), F31
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f1009 // saddw v9.4s, v0.4s, v31.4h
-	FMOVQ 224(R11), F11
-	FMOVQ 96(R11), F29
-	WORD $0x4e3dcd2b // fmla v11.4s, v9.4s, v29.4s
-	WORD $0x4fb25164 // fmls v4.4s, v11.4s, v18.s[1]
-	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F13
-	FMOVQ 112(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f8fe32d // sdot v13.4s, v25.16b, v15.4b[0]
-	FMOVQ 112(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4fafe14d // sdot v13.4s, v10.16b, v15.4b[1]
-	FMOVQ 112(R1), F8
-	VUSHR $4, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f8fe90d // sdot v13.4s, v8.16b, v15.4b[2]
-	FMOVQ 112(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	WORD $0x4fafeaad // sdot v13.4s, v21.16b, v15.4b[3]
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4f9191ad // fmul v13.4s, v13.4s, v17.s[0]
-	FMOVQ 0(R10), F14
-	FMOVQ 176(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	WORD $0x4f90e26e // sdot v14.4s, v19.16b, v16.4b[0]
-	FMOVQ 176(R1), F7
+	WORD $0x4f93e3fd // sdot v29.4s, v31.16b, v19.4b[0]
+	FMOVQ 80(R1), F7
 	VUSHR $2, V7.B16, V7.B16
 	VAND V1.B16, V7.B16, V7.B16
-	WORD $0x4fb0e0ee // sdot v14.4s, v7.16b, v16.4b[1]
-	FMOVQ 176(R1), F23
-	VUSHR $4, V23.B16, V23.B16
+	WORD $0x4fb3e0fd // sdot v29.4s, v7.16b, v19.4b[1]
+	FMOVQ 80(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f93e91d // sdot v29.4s, v8.16b, v19.4b[2]
+	FMOVQ 80(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x4fb3e93d // sdot v29.4s, v9.16b, v19.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e7c101e // saddw2 v30.4s, v0.4s, v28.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	WORD $0x6e3edfbd // fmul v29.4s, v29.4s, v30.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 144(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	WORD $0x4f90eaee // sdot v14.4s, v23.16b, v16.4b[2]
-	FMOVQ 176(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	WORD $0x4fb0eace // sdot v14.4s, v22.16b, v16.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4fb191ce // fmul v14.4s, v14.4s, v17.s[1]
-	WORD $0x4e661018 // saddw2 v24.4s, v0.4s, v6.8h
-	FMOVQ 176(R11), F26
-	FMOVQ 48(R11), F27
-	WORD $0x4e3bcf1a // fmla v26.4s, v24.4s, v27.4s
-	WORD $0x4e3acda5 // fmla v5.4s, v13.4s, v26.4s
-	WORD $0x4e6c101c // saddw2 v28.4s, v0.4s, v12.8h
-	FMOVQ 176(R11), F30
-	FMOVQ 48(R11), F9
-	WORD $0x4e29cf9e // fmla v30.4s, v28.4s, v9.4s
-	WORD $0x4e3ecdc5 // fmla v5.4s, v14.4s, v30.4s
-	WORD $0x4e74101d // saddw2 v29.4s, v0.4s, v20.8h
-	FMOVQ 240(R11), F11
-	FMOVQ 112(R11), F25
-	WORD $0x4e39cfab // fmla v11.4s, v29.4s, v25.4s
-	WORD $0x4f925165 // fmls v5.4s, v11.4s, v18.s[0]
-	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
-	FMOVQ 240(R11), F8
-	FMOVQ 112(R11), F21
-	WORD $0x4e35cd48 // fmla v8.4s, v10.4s, v21.4s
-	WORD $0x4fb25105 // fmls v5.4s, v8.4s, v18.s[1]
-	FMOVQ 64(R2), F19
-	FMOVQ 80(R2), F7
-	FMOVQ 96(R2), F23
-	FMOVD 112(R2), F22
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F6
-	FMOVQ 192(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	WORD $0x4f93e306 // sdot v6.4s, v24.16b, v19.4b[0]
-	FMOVQ 192(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	WORD $0x4fb3e366 // sdot v6.4s, v27.16b, v19.4b[1]
-	FMOVQ 192(R1), F13
+	WORD $0x4f94e2eb // sdot v11.4s, v23.16b, v20.4b[0]
+	FMOVQ 144(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fb4e1ab // sdot v11.4s, v13.16b, v20.4b[1]
+	FMOVQ 144(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f94e8cb // sdot v11.4s, v6.16b, v20.4b[2]
+	FMOVQ 144(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	WORD $0x4fb4e9cb // sdot v11.4s, v14.16b, v20.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e6a1019 // saddw2 v25.4s, v0.4s, v10.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4e39cd7d // fmla v29.4s, v11.4s, v25.4s
+	WORD $0x4f9513b0 // fmla v16.4s, v29.4s, v21.s[0]
+	WORD $0x4e6c101b // saddw2 v27.4s, v0.4s, v12.8h
+	FMOVQ 208(R11), F26
+	FMOVQ 80(R11), F31
+	WORD $0x4e3fcf7a // fmla v26.4s, v27.4s, v31.4s
+	WORD $0x4f965343 // fmls v3.4s, v26.4s, v22.s[0]
+	WORD $0x4e781007 // saddw2 v7.4s, v0.4s, v24.8h
+	FMOVQ 208(R11), F8
+	FMOVQ 80(R11), F9
+	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
+	WORD $0x4fb65103 // fmls v3.4s, v8.4s, v22.s[1]
+	FMOVQ 0(R10), F28
+	FMOVQ 96(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f93e3dc // sdot v28.4s, v30.16b, v19.4b[0]
+	FMOVQ 96(R1), F23
+	VUSHR $2, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	WORD $0x4fb3e2fc // sdot v28.4s, v23.16b, v19.4b[1]
+	FMOVQ 96(R1), F13
 	VUSHR $4, V13.B16, V13.B16
 	VAND V1.B16, V13.B16, V13.B16
-	WORD $0x4f93e9a6 // sdot v6.4s, v13.16b, v19.4b[2]
-	FMOVQ 192(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	WORD $0x4fb3eb46 // sdot v6.4s, v26.16b, v19.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9790c6 // fmul v6.4s, v6.4s, v23.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 256(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f87e38c // sdot v12.4s, v28.16b, v7.4b[0]
-	FMOVQ 256(R1), F9
-	VUSHR $2, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4fa7e12c // sdot v12.4s, v9.16b, v7.4b[1]
-	FMOVQ 256(R1), F14
+	WORD $0x4f93e9bc // sdot v28.4s, v13.16b, v19.4b[2]
+	FMOVQ 96(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	WORD $0x4fb3e8dc // sdot v28.4s, v6.16b, v19.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVD 8(R1), F14
+	VSHL $4, V14.B16, V14.B16
 	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4f87e9cc // sdot v12.4s, v14.16b, v7.4b[2]
-	FMOVQ 256(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	WORD $0x4fa7ebcc // sdot v12.4s, v30.16b, v7.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
-	FMOVD 32(R1), F20
-	VSHL $4, V20.B16, V20.B16
-	VUSHR $4, V20.B16, V20.B16
-	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
-	WORD $0x0e74101d // saddw v29.4s, v0.4s, v20.4h
-	FMOVQ 128(R11), F25
-	FMOVQ 0(R11), F11
-	WORD $0x4e2bcfb9 // fmla v25.4s, v29.4s, v11.4s
-	WORD $0x4e39ccc2 // fmla v2.4s, v6.4s, v25.4s
-	FMOVD 48(R1), F31
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e100a // saddw v10.4s, v0.4s, v14.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x6e2adf9c // fmul v28.4s, v28.4s, v10.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 160(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f94e32b // sdot v11.4s, v25.16b, v20.4b[0]
+	FMOVQ 160(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb4e3ab // sdot v11.4s, v29.16b, v20.4b[1]
+	FMOVQ 160(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f94e98b // sdot v11.4s, v12.16b, v20.4b[2]
+	FMOVQ 160(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb4eb6b // sdot v11.4s, v27.16b, v20.4b[3]
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FMOVD 24(R1), F31
 	VSHL $4, V31.B16, V31.B16
 	VUSHR $4, V31.B16, V31.B16
 	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
-	FMOVQ 128(R11), F21
-	FMOVQ 0(R11), F8
-	WORD $0x4e28cd55 // fmla v21.4s, v10.4s, v8.4s
-	WORD $0x4e35cd82 // fmla v2.4s, v12.4s, v21.4s
-	FMOVD 32(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f1010 // saddw v16.4s, v0.4s, v15.4h
-	FMOVQ 192(R11), F17
-	FMOVQ 64(R11), F18
-	WORD $0x4e32ce11 // fmla v17.4s, v16.4s, v18.4s
-	WORD $0x4f965222 // fmls v2.4s, v17.4s, v22.s[0]
-	FMOVD 48(R1), F24
+	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acd7c // fmla v28.4s, v11.4s, v26.4s
+	WORD $0x4f951391 // fmla v17.4s, v28.4s, v21.s[0]
+	FMOVD 8(R1), F24
 	VUSHR $4, V24.B16, V24.B16
 	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
-	FMOVQ 192(R11), F13
-	FMOVQ 64(R11), F26
-	WORD $0x4e3acf6d // fmla v13.4s, v27.4s, v26.4s
-	WORD $0x4fb651a2 // fmls v2.4s, v13.4s, v22.s[1]
-	FMOVQ 0(R10), F28
-	FMOVQ 208(R1), F9
+	WORD $0x0e781007 // saddw v7.4s, v0.4s, v24.4h
+	FMOVQ 224(R11), F9
+	FMOVQ 96(R11), F8
+	WORD $0x4e28cce9 // fmla v9.4s, v7.4s, v8.4s
+	WORD $0x4f965124 // fmls v4.4s, v9.4s, v22.s[0]
+	FMOVD 24(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1017 // saddw v23.4s, v0.4s, v30.4h
+	FMOVQ 224(R11), F13
+	FMOVQ 96(R11), F6
+	WORD $0x4e26ceed // fmla v13.4s, v23.4s, v6.4s
+	WORD $0x4fb651a4 // fmls v4.4s, v13.4s, v22.s[1]
+	PRFM 1088(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 112(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f93e32a // sdot v10.4s, v25.16b, v19.4b[0]
+	FMOVQ 112(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	WORD $0x4fb3e3aa // sdot v10.4s, v29.16b, v19.4b[1]
+	FMOVQ 112(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	WORD $0x4f93e98a // sdot v10.4s, v12.16b, v19.4b[2]
+	FMOVQ 112(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	WORD $0x4fb3eb6a // sdot v10.4s, v27.16b, v19.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	WORD $0x4e6e100b // saddw2 v11.4s, v0.4s, v14.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 176(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	WORD $0x4f94e39a // sdot v26.4s, v28.16b, v20.4b[0]
+	FMOVQ 176(R1), F7
+	VUSHR $2, V7.B16, V7.B16
+	VAND V1.B16, V7.B16, V7.B16
+	WORD $0x4fb4e0fa // sdot v26.4s, v7.16b, v20.4b[1]
+	FMOVQ 176(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f94e91a // sdot v26.4s, v8.16b, v20.4b[2]
+	FMOVQ 176(R1), F9
+	VUSHR $6, V9.B16, V9.B16
+	WORD $0x4fb4e93a // sdot v26.4s, v9.16b, v20.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e7f1017 // saddw2 v23.4s, v0.4s, v31.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e37cf4a // fmla v10.4s, v26.4s, v23.4s
+	WORD $0x4f951152 // fmla v18.4s, v10.4s, v21.s[0]
+	WORD $0x4e781006 // saddw2 v6.4s, v0.4s, v24.8h
+	FMOVQ 240(R11), F13
+	FMOVQ 112(R11), F25
+	WORD $0x4e39cccd // fmla v13.4s, v6.4s, v25.4s
+	WORD $0x4f9651a5 // fmls v5.4s, v13.4s, v22.s[0]
+	WORD $0x4e7e101d // saddw2 v29.4s, v0.4s, v30.8h
+	FMOVQ 240(R11), F12
+	FMOVQ 112(R11), F27
+	WORD $0x4e3bcfac // fmla v12.4s, v29.4s, v27.4s
+	WORD $0x4fb65185 // fmls v5.4s, v12.4s, v22.s[1]
+	FMOVQ 64(R2), F14
+	FMOVQ 80(R2), F11
+	FMOVQ 96(R2), F28
+	FMOVD 112(R2), F7
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F8
+	FMOVQ 192(R1), F9
 	VAND V1.B16, V9.B16, V9.B16
-	WORD $0x4f93e13c // sdot v28.4s, v9.16b, v19.4b[0]
-	FMOVQ 208(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	WORD $0x4fb3e1dc // sdot v28.4s, v14.16b, v19.4b[1]
+	WORD $0x4f8ee128 // sdot v8.4s, v9.16b, v14.4b[0]
+	FMOVQ 192(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4faee3e8 // sdot v8.4s, v31.16b, v14.4b[1]
+	FMOVQ 192(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	WORD $0x4f8eeb48 // sdot v8.4s, v26.16b, v14.4b[2]
+	FMOVQ 192(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x4faeeae8 // sdot v8.4s, v23.16b, v14.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVD 32(R1), F10
+	VSHL $4, V10.B16, V10.B16
+	VUSHR $4, V10.B16, V10.B16
+	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
+	WORD $0x0e6a1018 // saddw v24.4s, v0.4s, v10.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	FMOVQ 0(R10), F6
+	FMOVQ 256(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f8be326 // sdot v6.4s, v25.16b, v11.4b[0]
+	FMOVQ 256(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fabe1a6 // sdot v6.4s, v13.16b, v11.4b[1]
+	FMOVQ 256(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8bebc6 // sdot v6.4s, v30.16b, v11.4b[2]
+	FMOVQ 256(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fabeba6 // sdot v6.4s, v29.16b, v11.4b[3]
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVD 48(R1), F27
+	VSHL $4, V27.B16, V27.B16
+	VUSHR $4, V27.B16, V27.B16
+	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e2cccc8 // fmla v8.4s, v6.4s, v12.4s
+	WORD $0x4f9c110f // fmla v15.4s, v8.4s, v28.s[0]
+	FMOVD 32(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	WORD $0x2f08a673 // ushll v19.8h, v19.8b, #0
+	WORD $0x0e731014 // saddw v20.4s, v0.4s, v19.4h
+	FMOVQ 192(R11), F21
+	FMOVQ 64(R11), F22
+	WORD $0x4e36ce95 // fmla v21.4s, v20.4s, v22.4s
+	WORD $0x4f8752a2 // fmls v2.4s, v21.4s, v7.s[0]
+	FMOVD 48(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69101f // saddw v31.4s, v0.4s, v9.4h
+	FMOVQ 192(R11), F26
+	FMOVQ 64(R11), F23
+	WORD $0x4e37cffa // fmla v26.4s, v31.4s, v23.4s
+	WORD $0x4fa75342 // fmls v2.4s, v26.4s, v7.s[1]
+	FMOVQ 0(R10), F24
+	FMOVQ 208(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	WORD $0x4f8ee338 // sdot v24.4s, v25.16b, v14.4b[0]
+	FMOVQ 208(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4faee1b8 // sdot v24.4s, v13.16b, v14.4b[1]
 	FMOVQ 208(R1), F30
 	VUSHR $4, V30.B16, V30.B16
 	VAND V1.B16, V30.B16, V30.B16
-	WORD $0x4f93ebdc // sdot v28.4s, v30.16b, v19.4b[2]
+	WORD $0x4f8eebd8 // sdot v24.4s, v30.16b, v14.4b[2]
 	FMOVQ 208(R1), F29
 	VUSHR $6, V29.B16, V29.B16
-	WORD $0x4fb3ebbc // sdot v28.4s, v29.16b, v19.4b[3]
-	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f97939c // fmul v28.4s, v28.4s, v23.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 272(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f87e0cb // sdot v11.4s, v6.16b, v7.4b[0]
-	FMOVQ 272(R1), F25
-	VUSHR $2, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4fa7e32b // sdot v11.4s, v25.16b, v7.4b[1]
-	FMOVQ 272(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4f87e94b // sdot v11.4s, v10.16b, v7.4b[2]
+	WORD $0x4faeebb8 // sdot v24.4s, v29.16b, v14.4b[3]
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	WORD $0x6e26df18 // fmul v24.4s, v24.4s, v6.4s
+	FMOVQ 0(R10), F12
 	FMOVQ 272(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	WORD $0x4fa7e90b // sdot v11.4s, v8.16b, v7.4b[3]
-	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
-	WORD $0x4fb7916b // fmul v11.4s, v11.4s, v23.s[1]
-	WORD $0x4e74100c // saddw2 v12.4s, v0.4s, v20.8h
-	FMOVQ 144(R11), F21
-	FMOVQ 16(R11), F16
-	WORD $0x4e30cd95 // fmla v21.4s, v12.4s, v16.4s
-	WORD $0x4e35cf83 // fmla v3.4s, v28.4s, v21.4s
-	WORD $0x4e7f1012 // saddw2 v18.4s, v0.4s, v31.8h
-	FMOVQ 144(R11), F17
-	FMOVQ 16(R11), F27
-	WORD $0x4e3bce51 // fmla v17.4s, v18.4s, v27.4s
-	WORD $0x4e31cd63 // fmla v3.4s, v11.4s, v17.4s
-	WORD $0x4e6f101a // saddw2 v26.4s, v0.4s, v15.8h
-	FMOVQ 208(R11), F13
-	FMOVQ 80(R11), F9
-	WORD $0x4e29cf4d // fmla v13.4s, v26.4s, v9.4s
-	WORD $0x4f9651a3 // fmls v3.4s, v13.4s, v22.s[0]
-	WORD $0x4e78100e // saddw2 v14.4s, v0.4s, v24.8h
+	VAND V1.B16, V8.B16, V8.B16
+	WORD $0x4f8be10c // sdot v12.4s, v8.16b, v11.4b[0]
+	FMOVQ 272(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4fabe28c // sdot v12.4s, v20.16b, v11.4b[1]
+	FMOVQ 272(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	WORD $0x4f8beacc // sdot v12.4s, v22.16b, v11.4b[2]
+	FMOVQ 272(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	WORD $0x4fabeaac // sdot v12.4s, v21.16b, v11.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e7b101f // saddw2 v31.4s, v0.4s, v27.8h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	WORD $0x4e3fcd98 // fmla v24.4s, v12.4s, v31.4s
+	WORD $0x4f9c1310 // fmla v16.4s, v24.4s, v28.s[0]
+	WORD $0x4e731017 // saddw2 v23.4s, v0.4s, v19.8h
+	FMOVQ 208(R11), F26
+	FMOVQ 80(R11), F25
+	WORD $0x4e39cefa // fmla v26.4s, v23.4s, v25.4s
+	WORD $0x4f875343 // fmls v3.4s, v26.4s, v7.s[0]
+	WORD $0x4e69100d // saddw2 v13.4s, v0.4s, v9.8h
 	FMOVQ 208(R11), F30
 	FMOVQ 80(R11), F29
-	WORD $0x4e3dcdde // fmla v30.4s, v14.4s, v29.4s
-	WORD $0x4fb653c3 // fmls v3.4s, v30.4s, v22.s[1]
+	WORD $0x4e3dcdbe // fmla v30.4s, v13.4s, v29.4s
+	WORD $0x4fa753c3 // fmls v3.4s, v30.4s, v7.s[1]
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F6
-	FMOVQ 224(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	WORD $0x4f93e326 // sdot v6.4s, v25.16b, v19.4b[0]
-	FMOVQ 224(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	WORD $0x4fb3e146 // sdot v6.4s, v10.16b, v19.4b[1]
+	FMOVQ 0(R10), F10
+	FMOVQ 224(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	WORD $0x4f8ee0ca // sdot v10.4s, v6.16b, v14.4b[0]
 	FMOVQ 224(R1), F8
-	VUSHR $4, V8.B16, V8.B16
+	VUSHR $2, V8.B16, V8.B16
 	VAND V1.B16, V8.B16, V8.B16
-	WORD $0x4f93e906 // sdot v6.4s, v8.16b, v19.4b[2]
+	WORD $0x4faee10a // sdot v10.4s, v8.16b, v14.4b[1]
 	FMOVQ 224(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	WORD $0x4fb3ea86 // sdot v6.4s, v20.16b, v19.4b[3]
-	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
-	WORD $0x4f9790c6 // fmul v6.4s, v6.4s, v23.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 288(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	WORD $0x4f87e20c // sdot v12.4s, v16.16b, v7.4b[0]
-	FMOVQ 288(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4fa7e38c // sdot v12.4s, v28.16b, v7.4b[1]
-	FMOVQ 288(R1), F21
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	WORD $0x4f8eea8a // sdot v10.4s, v20.16b, v14.4b[2]
+	FMOVQ 224(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	WORD $0x4faeeaca // sdot v10.4s, v22.16b, v14.4b[3]
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVD 40(R1), F21
+	VSHL $4, V21.B16, V21.B16
 	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4f87eaac // sdot v12.4s, v21.16b, v7.4b[2]
+	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
+	WORD $0x0e75101b // saddw v27.4s, v0.4s, v21.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x6e3bdd4a // fmul v10.4s, v10.4s, v27.4s
+	FMOVQ 0(R10), F12
 	FMOVQ 288(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	WORD $0x4fa7ebec // sdot v12.4s, v31.16b, v7.4b[3]
+	VAND V1.B16, V31.B16, V31.B16
+	WORD $0x4f8be3ec // sdot v12.4s, v31.16b, v11.4b[0]
+	FMOVQ 288(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4fabe30c // sdot v12.4s, v24.16b, v11.4b[1]
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f8bea6c // sdot v12.4s, v19.16b, v11.4b[2]
+	FMOVQ 288(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x4fabeaec // sdot v12.4s, v23.16b, v11.4b[3]
 	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
-	FMOVD 40(R1), F18
-	VSHL $4, V18.B16, V18.B16
-	VUSHR $4, V18.B16, V18.B16
-	WORD $0x2f08a652 // ushll v18.8h, v18.8b, #0
-	WORD $0x0e72101b // saddw v27.4s, v0.4s, v18.4h
-	FMOVQ 160(R11), F11
-	FMOVQ 32(R11), F17
-	WORD $0x4e31cf6b // fmla v11.4s, v27.4s, v17.4s
-	WORD $0x4e2bccc4 // fmla v4.4s, v6.4s, v11.4s
-	FMOVD 56(R1), F15
-	VSHL $4, V15.B16, V15.B16
-	VUSHR $4, V15.B16, V15.B16
-	WORD $0x2f08a5ef // ushll v15.8h, v15.8b, #0
-	WORD $0x0e6f101a // saddw v26.4s, v0.4s, v15.4h
-	FMOVQ 160(R11), F9
-	FMOVQ 32(R11), F13
-	WORD $0x4e2dcf49 // fmla v9.4s, v26.4s, v13.4s
-	WORD $0x4e29cd84 // fmla v4.4s, v12.4s, v9.4s
-	FMOVD 40(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e78100e // saddw v14.4s, v0.4s, v24.4h
-	FMOVQ 224(R11), F29
-	FMOVQ 96(R11), F30
-	WORD $0x4e3ecddd // fmla v29.4s, v14.4s, v30.4s
-	WORD $0x4f9653a4 // fmls v4.4s, v29.4s, v22.s[0]
 	FMOVD 56(R1), F25
+	VSHL $4, V25.B16, V25.B16
 	VUSHR $4, V25.B16, V25.B16
 	WORD $0x2f08a739 // ushll v25.8h, v25.8b, #0
-	WORD $0x0e79100a // saddw v10.4s, v0.4s, v25.4h
-	FMOVQ 224(R11), F8
-	FMOVQ 96(R11), F20
-	WORD $0x4e34cd48 // fmla v8.4s, v10.4s, v20.4s
-	WORD $0x4fb65104 // fmls v4.4s, v8.4s, v22.s[1]
+	WORD $0x0e79101a // saddw v26.4s, v0.4s, v25.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acd8a // fmla v10.4s, v12.4s, v26.4s
+	WORD $0x4f9c1151 // fmla v17.4s, v10.4s, v28.s[0]
+	FMOVD 40(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
+	WORD $0x0e69100d // saddw v13.4s, v0.4s, v9.4h
+	FMOVQ 224(R11), F29
+	FMOVQ 96(R11), F30
+	WORD $0x4e3ecdbd // fmla v29.4s, v13.4s, v30.4s
+	WORD $0x4f8753a4 // fmls v4.4s, v29.4s, v7.s[0]
+	FMOVD 56(R1), F6
+	VUSHR $4, V6.B16, V6.B16
+	WORD $0x2f08a4c6 // ushll v6.8h, v6.8b, #0
+	WORD $0x0e661008 // saddw v8.4s, v0.4s, v6.4h
+	FMOVQ 224(R11), F20
+	FMOVQ 96(R11), F22
+	WORD $0x4e36cd14 // fmla v20.4s, v8.4s, v22.4s
+	WORD $0x4fa75284 // fmls v4.4s, v20.4s, v7.s[1]
 	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 240(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	WORD $0x4f93e390 // sdot v16.4s, v28.16b, v19.4b[0]
-	FMOVQ 240(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	WORD $0x4fb3e2b0 // sdot v16.4s, v21.16b, v19.4b[1]
+	FMOVQ 0(R10), F27
 	FMOVQ 240(R1), F31
-	VUSHR $4, V31.B16, V31.B16
 	VAND V1.B16, V31.B16, V31.B16
-	WORD $0x4f93ebf0 // sdot v16.4s, v31.16b, v19.4b[2]
-	FMOVQ 240(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	WORD $0x4fb3eb70 // sdot v16.4s, v27.16b, v19.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4f979210 // fmul v16.4s, v16.4s, v23.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 304(R1), F6
-	VAND V1.B16, V6.B16, V6.B16
-	WORD $0x4f87e0d1 // sdot v17.4s, v6.16b, v7.4b[0]
-	FMOVQ 304(R1), F11
-	VUSHR $2, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	WORD $0x4fa7e171 // sdot v17.4s, v11.16b, v7.4b[1]
-	FMOVQ 304(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	WORD $0x4f87eb51 // sdot v17.4s, v26.16b, v7.4b[2]
+	WORD $0x4f8ee3fb // sdot v27.4s, v31.16b, v14.4b[0]
+	FMOVQ 240(R1), F24
+	VUSHR $2, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	WORD $0x4faee31b // sdot v27.4s, v24.16b, v14.4b[1]
+	FMOVQ 240(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	WORD $0x4f8eea7b // sdot v27.4s, v19.16b, v14.4b[2]
+	FMOVQ 240(R1), F23
+	VUSHR $6, V23.B16, V23.B16
+	WORD $0x4faeeafb // sdot v27.4s, v23.16b, v14.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e75100c // saddw2 v12.4s, v0.4s, v21.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cdf7b // fmul v27.4s, v27.4s, v12.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 304(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	WORD $0x4f8be15a // sdot v26.4s, v10.16b, v11.4b[0]
 	FMOVQ 304(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	WORD $0x4fa7e9b1 // sdot v17.4s, v13.16b, v7.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4fb79231 // fmul v17.4s, v17.4s, v23.s[1]
-	WORD $0x4e72100c // saddw2 v12.4s, v0.4s, v18.8h
-	FMOVQ 176(R11), F9
-	FMOVQ 48(R11), F14
-	WORD $0x4e2ecd89 // fmla v9.4s, v12.4s, v14.4s
-	WORD $0x4e29ce05 // fmla v5.4s, v16.4s, v9.4s
-	WORD $0x4e6f101e // saddw2 v30.4s, v0.4s, v15.8h
-	FMOVQ 176(R11), F29
-	FMOVQ 48(R11), F10
-	WORD $0x4e2acfdd // fmla v29.4s, v30.4s, v10.4s
-	WORD $0x4e3dce25 // fmla v5.4s, v17.4s, v29.4s
-	WORD $0x4e781014 // saddw2 v20.4s, v0.4s, v24.8h
-	FMOVQ 240(R11), F8
-	FMOVQ 112(R11), F28
-	WORD $0x4e3cce88 // fmla v8.4s, v20.4s, v28.4s
-	WORD $0x4f965105 // fmls v5.4s, v8.4s, v22.s[0]
-	WORD $0x4e791015 // saddw2 v21.4s, v0.4s, v25.8h
-	FMOVQ 240(R11), F31
-	FMOVQ 112(R11), F27
-	WORD $0x4e3bcebf // fmla v31.4s, v21.4s, v27.4s
-	WORD $0x4fb653e5 // fmls v5.4s, v31.4s, v22.s[1]
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	WORD $0x4fabe1ba // sdot v26.4s, v13.16b, v11.4b[1]
+	FMOVQ 304(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	WORD $0x4f8bebda // sdot v26.4s, v30.16b, v11.4b[2]
+	FMOVQ 304(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	WORD $0x4fabebba // sdot v26.4s, v29.16b, v11.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e791008 // saddw2 v8.4s, v0.4s, v25.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4e28cf5b // fmla v27.4s, v26.4s, v8.4s
+	WORD $0x4f9c1372 // fmla v18.4s, v27.4s, v28.s[0]
+	WORD $0x4e691016 // saddw2 v22.4s, v0.4s, v9.8h
+	FMOVQ 240(R11), F20
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fced4 // fmla v20.4s, v22.4s, v31.4s
+	WORD $0x4f875285 // fmls v5.4s, v20.4s, v7.s[0]
+	WORD $0x4e661018 // saddw2 v24.4s, v0.4s, v6.8h
+	FMOVQ 240(R11), F19
+	FMOVQ 112(R11), F23
+	WORD $0x4e37cf13 // fmla v19.4s, v24.4s, v23.4s
+	WORD $0x4fa75265 // fmls v5.4s, v19.4s, v7.s[1]
 	ADD $320, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair59
+	FMOVQ 0(R11), F21
+	WORD $0x4e35cde2 // fmla v2.4s, v15.4s, v21.4s
+	FMOVQ 16(R11), F12
+	WORD $0x4e2cce03 // fmla v3.4s, v16.4s, v12.4s
+	FMOVQ 32(R11), F10
+	WORD $0x4e2ace24 // fmla v4.4s, v17.4s, v10.4s
+	FMOVQ 48(R11), F13
+	WORD $0x4e2dce45 // fmla v5.4s, v18.4s, v13.4s
 	SUBS $1, R9
 	BNE block58
 	FSTPQ (F2, F3), 0(R14)
@@ -4902,17 +4868,11 @@ bunch63:
 	FMOVD 8(R1), F5
 	WORD $0x0e2178a5 // fcvtl v5.4s, v5.4h
 	FSTPQ (F4, F5), 0(R11)
-	WORD $0x6e23dc84 // fmul v4.4s, v4.4s, v3.4s
-	WORD $0x6e23dca5 // fmul v5.4s, v5.4s, v3.4s
-	FSTPQ (F4, F5), 128(R11)
 	FMOVD 16(R1), F6
 	WORD $0x0e2178c6 // fcvtl v6.4s, v6.4h
 	FMOVD 24(R1), F7
 	WORD $0x0e2178e7 // fcvtl v7.4s, v7.4h
 	FSTPQ (F6, F7), 32(R11)
-	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
-	WORD $0x6e23dce7 // fmul v7.4s, v7.4s, v3.4s
-	FSTPQ (F6, F7), 160(R11)
 	FMOVD 32(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
 	FMOVD 40(R1), F9
@@ -4962,370 +4922,338 @@ pair64:
 	VUSHR $4, V20.B16, V20.B16
 	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
 	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
-	FMOVQ 128(R11), F22
-	FMOVQ 0(R11), F23
-	WORD $0x4e37ceb6 // fmla v22.4s, v21.4s, v23.4s
-	FMOVD 0(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	WORD $0x2f08a718 // ushll v24.8h, v24.8b, #0
-	WORD $0x0e781019 // saddw v25.4s, v0.4s, v24.4h
-	FMOVQ 192(R11), F26
-	FMOVQ 64(R11), F27
-	WORD $0x4e3bcf3a // fmla v26.4s, v25.4s, v27.4s
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVD 0(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	WORD $0x2f08a6d6 // ushll v22.8h, v22.8b, #0
+	WORD $0x0e761017 // saddw v23.4s, v0.4s, v22.4h
+	FMOVQ 192(R11), F24
+	FMOVQ 64(R11), F25
+	WORD $0x4e39cef8 // fmla v24.4s, v23.4s, v25.4s
+	FMOVD 16(R1), F26
+	VSHL $4, V26.B16, V26.B16
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	FMOVD 16(R1), F28
-	VSHL $4, V28.B16, V28.B16
 	VUSHR $4, V28.B16, V28.B16
 	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
 	WORD $0x0e7c101d // saddw v29.4s, v0.4s, v28.4h
-	FMOVQ 128(R11), F30
-	FMOVQ 0(R11), F31
+	FMOVQ 192(R11), F30
+	FMOVQ 64(R11), F31
 	WORD $0x4e3fcfbe // fmla v30.4s, v29.4s, v31.4s
-	FMOVD 16(R1), F2
-	VUSHR $4, V2.B16, V2.B16
-	WORD $0x2f08a442 // ushll v2.8h, v2.8b, #0
-	WORD $0x0e621004 // saddw v4.4s, v0.4s, v2.4h
-	FMOVQ 192(R11), F5
-	FMOVQ 64(R11), F6
-	WORD $0x4e26cc85 // fmla v5.4s, v4.4s, v6.4s
-	FMOVQ 80(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 80(R1), F8
-	VUSHR $2, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	FSTPQ (F7, F8), 384(R23)
-	FMOVQ 80(R1), F9
-	VUSHR $4, V9.B16, V9.B16
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 80(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	FSTPQ (F9, F10), 416(R23)
-	FMOVQ 144(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 144(R1), F3
-	VUSHR $2, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	FSTPQ (F11, F3), 448(R23)
-	FMOVQ 144(R1), F12
-	VUSHR $4, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	FMOVQ 144(R1), F13
-	VUSHR $6, V13.B16, V13.B16
-	FSTPQ (F12, F13), 480(R23)
-	WORD $0x4e74100e // saddw2 v14.4s, v0.4s, v20.8h
-	FMOVQ 144(R11), F15
-	FMOVQ 16(R11), F16
-	WORD $0x4e30cdcf // fmla v15.4s, v14.4s, v16.4s
-	FSTPQ (F22, F15), 0(R23)
-	WORD $0x4e781011 // saddw2 v17.4s, v0.4s, v24.8h
-	FMOVQ 208(R11), F18
-	FMOVQ 80(R11), F19
-	WORD $0x4e33ce32 // fmla v18.4s, v17.4s, v19.4s
-	FSTPQ (F26, F18), 128(R23)
-	WORD $0x4e7c1015 // saddw2 v21.4s, v0.4s, v28.8h
-	FMOVQ 144(R11), F23
-	FMOVQ 16(R11), F25
-	WORD $0x4e39ceb7 // fmla v23.4s, v21.4s, v25.4s
-	FSTPQ (F30, F23), 64(R23)
-	WORD $0x4e62101b // saddw2 v27.4s, v0.4s, v2.8h
-	FMOVQ 208(R11), F29
-	FMOVQ 80(R11), F31
-	WORD $0x4e3fcf7d // fmla v29.4s, v27.4s, v31.4s
-	FSTPQ (F5, F29), 192(R23)
-	FMOVQ 96(R1), F4
-	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ 96(R1), F6
-	VUSHR $2, V6.B16, V6.B16
-	VAND V1.B16, V6.B16, V6.B16
-	FSTPQ (F4, F6), 512(R23)
-	FMOVQ 96(R1), F7
-	VUSHR $4, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 96(R1), F8
-	VUSHR $6, V8.B16, V8.B16
-	FSTPQ (F7, F8), 544(R23)
-	FMOVQ 160(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 160(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	FSTPQ (F9, F10), 576(R23)
-	FMOVQ 160(R1), F11
-	VUSHR $4, V11.B16, V11.B16
-	VAND V1.B16, V11.B16, V11.B16
-	FMOVQ 160(R1), F3
-	VUSHR $6, V3.B16, V3.B16
-	FSTPQ (F11, F3), 608(R23)
-	FMOVD 8(R1), F12
-	VSHL $4, V12.B16, V12.B16
-	VUSHR $4, V12.B16, V12.B16
-	WORD $0x2f08a58c // ushll v12.8h, v12.8b, #0
-	WORD $0x0e6c100d // saddw v13.4s, v0.4s, v12.4h
-	FMOVQ 160(R11), F20
-	FMOVQ 32(R11), F14
-	WORD $0x4e2ecdb4 // fmla v20.4s, v13.4s, v14.4s
-	FMOVD 8(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	WORD $0x2f08a610 // ushll v16.8h, v16.8b, #0
-	WORD $0x0e701016 // saddw v22.4s, v0.4s, v16.4h
-	FMOVQ 224(R11), F15
-	FMOVQ 96(R11), F24
-	WORD $0x4e38cecf // fmla v15.4s, v22.4s, v24.4s
-	FMOVD 24(R1), F17
-	VSHL $4, V17.B16, V17.B16
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e711013 // saddw v19.4s, v0.4s, v17.4h
-	FMOVQ 160(R11), F26
-	FMOVQ 32(R11), F18
-	WORD $0x4e32ce7a // fmla v26.4s, v19.4s, v18.4s
-	FMOVD 24(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	WORD $0x2f08a79c // ushll v28.8h, v28.8b, #0
-	WORD $0x0e7c1015 // saddw v21.4s, v0.4s, v28.4h
-	FMOVQ 224(R11), F25
-	FMOVQ 96(R11), F30
-	WORD $0x4e3eceb9 // fmla v25.4s, v21.4s, v30.4s
-	FMOVQ 112(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 112(R1), F2
-	VUSHR $2, V2.B16, V2.B16
+	FMOVQ 80(R1), F2
 	VAND V1.B16, V2.B16, V2.B16
-	FSTPQ (F23, F2), 640(R23)
-	FMOVQ 112(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 112(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	FSTPQ (F27, F31), 672(R23)
-	FMOVQ 176(R1), F5
-	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 176(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	FSTPQ (F5, F29), 704(R23)
-	FMOVQ 176(R1), F4
-	VUSHR $4, V4.B16, V4.B16
+	FMOVQ 80(R1), F4
+	VUSHR $2, V4.B16, V4.B16
 	VAND V1.B16, V4.B16, V4.B16
-	FMOVQ 176(R1), F6
-	VUSHR $6, V6.B16, V6.B16
-	FSTPQ (F4, F6), 736(R23)
-	WORD $0x4e6c1007 // saddw2 v7.4s, v0.4s, v12.8h
-	FMOVQ 176(R11), F8
-	FMOVQ 48(R11), F9
-	WORD $0x4e29cce8 // fmla v8.4s, v7.4s, v9.4s
-	FSTPQ (F20, F8), 32(R23)
-	WORD $0x4e70100a // saddw2 v10.4s, v0.4s, v16.8h
-	FMOVQ 240(R11), F11
-	FMOVQ 112(R11), F3
-	WORD $0x4e23cd4b // fmla v11.4s, v10.4s, v3.4s
-	FSTPQ (F15, F11), 160(R23)
-	WORD $0x4e71100d // saddw2 v13.4s, v0.4s, v17.8h
-	FMOVQ 176(R11), F14
-	FMOVQ 48(R11), F22
-	WORD $0x4e36cdae // fmla v14.4s, v13.4s, v22.4s
-	FSTPQ (F26, F14), 96(R23)
-	WORD $0x4e7c1018 // saddw2 v24.4s, v0.4s, v28.8h
-	FMOVQ 240(R11), F19
-	FMOVQ 112(R11), F18
-	WORD $0x4e32cf13 // fmla v19.4s, v24.4s, v18.4s
-	FSTPQ (F25, F19), 224(R23)
-	ADD $768, R23
-	FMOVQ 192(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 192(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	FSTPQ (F21, F30), 256(R23)
-	FMOVQ 192(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 192(R1), F2
-	VUSHR $6, V2.B16, V2.B16
-	FSTPQ (F23, F2), 288(R23)
-	FMOVQ 256(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 256(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	FSTPQ (F27, F31), 320(R23)
-	FMOVQ 256(R1), F5
+	FSTPQ (F2, F4), 384(R23)
+	FMOVQ 80(R1), F5
 	VUSHR $4, V5.B16, V5.B16
 	VAND V1.B16, V5.B16, V5.B16
-	FMOVQ 256(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	FSTPQ (F5, F29), 352(R23)
-	FMOVD 32(R1), F4
-	VSHL $4, V4.B16, V4.B16
-	VUSHR $4, V4.B16, V4.B16
-	WORD $0x2f08a484 // ushll v4.8h, v4.8b, #0
-	WORD $0x0e641006 // saddw v6.4s, v0.4s, v4.4h
-	FMOVQ 128(R11), F12
-	FMOVQ 0(R11), F7
-	WORD $0x4e27cccc // fmla v12.4s, v6.4s, v7.4s
-	FMOVD 32(R1), F9
+	FMOVQ 80(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	FSTPQ (F5, F6), 416(R23)
+	FMOVQ 144(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 144(R1), F8
+	VUSHR $2, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FSTPQ (F7, F8), 448(R23)
+	FMOVQ 144(R1), F9
 	VUSHR $4, V9.B16, V9.B16
-	WORD $0x2f08a529 // ushll v9.8h, v9.8b, #0
-	WORD $0x0e691014 // saddw v20.4s, v0.4s, v9.4h
-	FMOVQ 192(R11), F8
-	FMOVQ 64(R11), F16
-	WORD $0x4e30ce88 // fmla v8.4s, v20.4s, v16.4s
-	FMOVD 48(R1), F10
-	VSHL $4, V10.B16, V10.B16
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1003 // saddw v3.4s, v0.4s, v10.4h
-	FMOVQ 128(R11), F15
-	FMOVQ 0(R11), F11
-	WORD $0x4e2bcc6f // fmla v15.4s, v3.4s, v11.4s
-	FMOVD 48(R1), F17
-	VUSHR $4, V17.B16, V17.B16
-	WORD $0x2f08a631 // ushll v17.8h, v17.8b, #0
-	WORD $0x0e71100d // saddw v13.4s, v0.4s, v17.4h
-	FMOVQ 192(R11), F22
-	FMOVQ 64(R11), F26
-	WORD $0x4e3acdb6 // fmla v22.4s, v13.4s, v26.4s
-	FMOVQ 208(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 208(R1), F28
-	VUSHR $2, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	FSTPQ (F14, F28), 384(R23)
-	FMOVQ 208(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 208(R1), F18
-	VUSHR $6, V18.B16, V18.B16
-	FSTPQ (F24, F18), 416(R23)
-	FMOVQ 272(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 272(R1), F19
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 144(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	FSTPQ (F9, F10), 480(R23)
+	WORD $0x4e74100b // saddw2 v11.4s, v0.4s, v20.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	FSTPQ (F21, F11), 0(R23)
+	WORD $0x4e761003 // saddw2 v3.4s, v0.4s, v22.8h
+	FMOVQ 208(R11), F12
+	FMOVQ 80(R11), F13
+	WORD $0x4e2dcc6c // fmla v12.4s, v3.4s, v13.4s
+	FSTPQ (F24, F12), 128(R23)
+	WORD $0x4e7a100e // saddw2 v14.4s, v0.4s, v26.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FSTPQ (F27, F14), 64(R23)
+	WORD $0x4e7c100f // saddw2 v15.4s, v0.4s, v28.8h
+	FMOVQ 208(R11), F16
+	FMOVQ 80(R11), F17
+	WORD $0x4e31cdf0 // fmla v16.4s, v15.4s, v17.4s
+	FSTPQ (F30, F16), 192(R23)
+	FMOVQ 96(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	FMOVQ 96(R1), F19
 	VUSHR $2, V19.B16, V19.B16
 	VAND V1.B16, V19.B16, V19.B16
-	FSTPQ (F25, F19), 448(R23)
-	FMOVQ 272(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 272(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	FSTPQ (F21, F30), 480(R23)
-	WORD $0x4e641017 // saddw2 v23.4s, v0.4s, v4.8h
-	FMOVQ 144(R11), F2
-	FMOVQ 16(R11), F27
-	WORD $0x4e3bcee2 // fmla v2.4s, v23.4s, v27.4s
-	FSTPQ (F12, F2), 0(R23)
-	WORD $0x4e69101f // saddw2 v31.4s, v0.4s, v9.8h
-	FMOVQ 208(R11), F5
-	FMOVQ 80(R11), F29
-	WORD $0x4e3dcfe5 // fmla v5.4s, v31.4s, v29.4s
-	FSTPQ (F8, F5), 128(R23)
-	WORD $0x4e6a1006 // saddw2 v6.4s, v0.4s, v10.8h
-	FMOVQ 144(R11), F7
-	FMOVQ 16(R11), F20
-	WORD $0x4e34ccc7 // fmla v7.4s, v6.4s, v20.4s
-	FSTPQ (F15, F7), 64(R23)
-	WORD $0x4e711010 // saddw2 v16.4s, v0.4s, v17.8h
-	FMOVQ 208(R11), F3
-	FMOVQ 80(R11), F11
-	WORD $0x4e2bce03 // fmla v3.4s, v16.4s, v11.4s
-	FSTPQ (F22, F3), 192(R23)
-	FMOVQ 224(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 224(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	FSTPQ (F13, F26), 512(R23)
-	FMOVQ 224(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	FMOVQ 224(R1), F28
-	VUSHR $6, V28.B16, V28.B16
-	FSTPQ (F14, F28), 544(R23)
-	FMOVQ 288(R1), F24
+	FSTPQ (F18, F19), 512(R23)
+	FMOVQ 96(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 96(R1), F25
+	VUSHR $6, V25.B16, V25.B16
+	FSTPQ (F23, F25), 544(R23)
+	FMOVQ 160(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 160(R1), F31
+	VUSHR $2, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	FSTPQ (F29, F31), 576(R23)
+	FMOVQ 160(R1), F2
+	VUSHR $4, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ 160(R1), F4
+	VUSHR $6, V4.B16, V4.B16
+	FSTPQ (F2, F4), 608(R23)
+	FMOVD 8(R1), F5
+	VSHL $4, V5.B16, V5.B16
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
+	WORD $0x0e651006 // saddw v6.4s, v0.4s, v5.4h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVD 8(R1), F7
+	VUSHR $4, V7.B16, V7.B16
+	WORD $0x2f08a4e7 // ushll v7.8h, v7.8b, #0
+	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
+	FMOVQ 224(R11), F9
+	FMOVQ 96(R11), F10
+	WORD $0x4e2acd09 // fmla v9.4s, v8.4s, v10.4s
+	FMOVD 24(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVD 24(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	WORD $0x2f08a56b // ushll v11.8h, v11.8b, #0
+	WORD $0x0e6b1016 // saddw v22.4s, v0.4s, v11.4h
+	FMOVQ 224(R11), F3
+	FMOVQ 96(R11), F13
+	WORD $0x4e2dcec3 // fmla v3.4s, v22.4s, v13.4s
+	FMOVQ 112(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 288(R1), F18
+	FMOVQ 112(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FSTPQ (F24, F12), 640(R23)
+	FMOVQ 112(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 112(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	FSTPQ (F26, F27), 672(R23)
+	FMOVQ 176(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 176(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	FSTPQ (F14, F28), 704(R23)
+	FMOVQ 176(R1), F15
+	VUSHR $4, V15.B16, V15.B16
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 176(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	FSTPQ (F15, F17), 736(R23)
+	WORD $0x4e65101e // saddw2 v30.4s, v0.4s, v5.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FSTPQ (F6, F30), 32(R23)
+	WORD $0x4e671010 // saddw2 v16.4s, v0.4s, v7.8h
+	FMOVQ 240(R11), F18
+	FMOVQ 112(R11), F19
+	WORD $0x4e33ce12 // fmla v18.4s, v16.4s, v19.4s
+	FSTPQ (F9, F18), 160(R23)
+	WORD $0x4e741017 // saddw2 v23.4s, v0.4s, v20.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FSTPQ (F21, F23), 96(R23)
+	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
+	FMOVQ 240(R11), F29
+	FMOVQ 112(R11), F31
+	WORD $0x4e3fcf3d // fmla v29.4s, v25.4s, v31.4s
+	FSTPQ (F3, F29), 224(R23)
+	ADD $768, R23
+	FMOVQ 192(R1), F2
+	VAND V1.B16, V2.B16, V2.B16
+	FMOVQ 192(R1), F4
+	VUSHR $2, V4.B16, V4.B16
+	VAND V1.B16, V4.B16, V4.B16
+	FSTPQ (F2, F4), 256(R23)
+	FMOVQ 192(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 192(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	FSTPQ (F8, F10), 288(R23)
+	FMOVQ 256(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	FMOVQ 256(R1), F13
+	VUSHR $2, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	FSTPQ (F22, F13), 320(R23)
+	FMOVQ 256(R1), F24
+	VUSHR $4, V24.B16, V24.B16
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 256(R1), F12
+	VUSHR $6, V12.B16, V12.B16
+	FSTPQ (F24, F12), 352(R23)
+	FMOVD 32(R1), F26
+	VSHL $4, V26.B16, V26.B16
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVD 32(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	WORD $0x2f08a5ce // ushll v14.8h, v14.8b, #0
+	WORD $0x0e6e101c // saddw v28.4s, v0.4s, v14.4h
+	FMOVQ 192(R11), F15
+	FMOVQ 64(R11), F17
+	WORD $0x4e31cf8f // fmla v15.4s, v28.4s, v17.4s
+	FMOVD 48(R1), F5
+	VSHL $4, V5.B16, V5.B16
+	VUSHR $4, V5.B16, V5.B16
+	WORD $0x2f08a4a5 // ushll v5.8h, v5.8b, #0
+	WORD $0x0e651006 // saddw v6.4s, v0.4s, v5.4h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FMOVD 48(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	WORD $0x2f08a7de // ushll v30.8h, v30.8b, #0
+	WORD $0x0e7e1007 // saddw v7.4s, v0.4s, v30.4h
+	FMOVQ 192(R11), F16
+	FMOVQ 64(R11), F19
+	WORD $0x4e33ccf0 // fmla v16.4s, v7.4s, v19.4s
+	FMOVQ 208(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 208(R1), F18
 	VUSHR $2, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	FSTPQ (F24, F18), 576(R23)
-	FMOVQ 288(R1), F25
+	FSTPQ (F9, F18), 384(R23)
+	FMOVQ 208(R1), F20
+	VUSHR $4, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 208(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	FSTPQ (F20, F21), 416(R23)
+	FMOVQ 272(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	FMOVQ 272(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	FSTPQ (F23, F11), 448(R23)
+	FMOVQ 272(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 288(R1), F19
-	VUSHR $6, V19.B16, V19.B16
-	FSTPQ (F25, F19), 608(R23)
-	FMOVD 40(R1), F21
-	VSHL $4, V21.B16, V21.B16
-	VUSHR $4, V21.B16, V21.B16
-	WORD $0x2f08a6b5 // ushll v21.8h, v21.8b, #0
-	WORD $0x0e75101e // saddw v30.4s, v0.4s, v21.4h
-	FMOVQ 160(R11), F4
-	FMOVQ 32(R11), F23
-	WORD $0x4e37cfc4 // fmla v4.4s, v30.4s, v23.4s
-	FMOVD 40(R1), F27
-	VUSHR $4, V27.B16, V27.B16
-	WORD $0x2f08a77b // ushll v27.8h, v27.8b, #0
-	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
-	FMOVQ 224(R11), F2
-	FMOVQ 96(R11), F9
-	WORD $0x4e29cd82 // fmla v2.4s, v12.4s, v9.4s
-	FMOVD 56(R1), F31
-	VSHL $4, V31.B16, V31.B16
-	VUSHR $4, V31.B16, V31.B16
-	WORD $0x2f08a7ff // ushll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
-	FMOVQ 160(R11), F8
-	FMOVQ 32(R11), F5
-	WORD $0x4e25cfa8 // fmla v8.4s, v29.4s, v5.4s
-	FMOVD 56(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	WORD $0x2f08a54a // ushll v10.8h, v10.8b, #0
-	WORD $0x0e6a1006 // saddw v6.4s, v0.4s, v10.4h
-	FMOVQ 224(R11), F20
-	FMOVQ 96(R11), F15
-	WORD $0x4e2fccd4 // fmla v20.4s, v6.4s, v15.4s
-	FMOVQ 240(R1), F7
+	FMOVQ 272(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	FSTPQ (F25, F31), 480(R23)
+	WORD $0x4e7a1003 // saddw2 v3.4s, v0.4s, v26.8h
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FSTPQ (F27, F3), 0(R23)
+	WORD $0x4e6e101d // saddw2 v29.4s, v0.4s, v14.8h
+	FMOVQ 208(R11), F2
+	FMOVQ 80(R11), F4
+	WORD $0x4e24cfa2 // fmla v2.4s, v29.4s, v4.4s
+	FSTPQ (F15, F2), 128(R23)
+	WORD $0x4e651008 // saddw2 v8.4s, v0.4s, v5.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FSTPQ (F6, F8), 64(R23)
+	WORD $0x4e7e100a // saddw2 v10.4s, v0.4s, v30.8h
+	FMOVQ 208(R11), F22
+	FMOVQ 80(R11), F13
+	WORD $0x4e2dcd56 // fmla v22.4s, v10.4s, v13.4s
+	FSTPQ (F16, F22), 192(R23)
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	FMOVQ 224(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	FSTPQ (F24, F12), 512(R23)
+	FMOVQ 224(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	FMOVQ 224(R1), F17
+	VUSHR $6, V17.B16, V17.B16
+	FSTPQ (F28, F17), 544(R23)
+	FMOVQ 288(R1), F7
 	VAND V1.B16, V7.B16, V7.B16
-	FMOVQ 240(R1), F17
-	VUSHR $2, V17.B16, V17.B16
-	VAND V1.B16, V17.B16, V17.B16
-	FSTPQ (F7, F17), 640(R23)
-	FMOVQ 240(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 240(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	FSTPQ (F16, F11), 672(R23)
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 304(R1), F3
-	VUSHR $2, V3.B16, V3.B16
-	VAND V1.B16, V3.B16, V3.B16
-	FSTPQ (F22, F3), 704(R23)
+	FMOVQ 288(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	FSTPQ (F7, F19), 576(R23)
+	FMOVQ 288(R1), F9
+	VUSHR $4, V9.B16, V9.B16
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 288(R1), F18
+	VUSHR $6, V18.B16, V18.B16
+	FSTPQ (F9, F18), 608(R23)
+	FMOVD 40(R1), F20
+	VSHL $4, V20.B16, V20.B16
+	VUSHR $4, V20.B16, V20.B16
+	WORD $0x2f08a694 // ushll v20.8h, v20.8b, #0
+	WORD $0x0e741015 // saddw v21.4s, v0.4s, v20.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVD 40(R1), F23
+	VUSHR $4, V23.B16, V23.B16
+	WORD $0x2f08a6f7 // ushll v23.8h, v23.8b, #0
+	WORD $0x0e77100b // saddw v11.4s, v0.4s, v23.4h
+	FMOVQ 224(R11), F25
+	FMOVQ 96(R11), F31
+	WORD $0x4e3fcd79 // fmla v25.4s, v11.4s, v31.4s
+	FMOVD 56(R1), F26
+	VSHL $4, V26.B16, V26.B16
+	VUSHR $4, V26.B16, V26.B16
+	WORD $0x2f08a75a // ushll v26.8h, v26.8b, #0
+	WORD $0x0e7a101b // saddw v27.4s, v0.4s, v26.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVD 56(R1), F3
+	VUSHR $4, V3.B16, V3.B16
+	WORD $0x2f08a463 // ushll v3.8h, v3.8b, #0
+	WORD $0x0e63100e // saddw v14.4s, v0.4s, v3.4h
+	FMOVQ 224(R11), F29
+	FMOVQ 96(R11), F4
+	WORD $0x4e24cddd // fmla v29.4s, v14.4s, v4.4s
+	FMOVQ 240(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	FMOVQ 240(R1), F2
+	VUSHR $2, V2.B16, V2.B16
+	VAND V1.B16, V2.B16, V2.B16
+	FSTPQ (F15, F2), 640(R23)
+	FMOVQ 240(R1), F5
+	VUSHR $4, V5.B16, V5.B16
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 240(R1), F6
+	VUSHR $6, V6.B16, V6.B16
+	FSTPQ (F5, F6), 672(R23)
+	FMOVQ 304(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	FMOVQ 304(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	FSTPQ (F8, F30), 704(R23)
+	FMOVQ 304(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
 	FMOVQ 304(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 304(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	FSTPQ (F13, F26), 736(R23)
-	WORD $0x4e75100e // saddw2 v14.4s, v0.4s, v21.8h
-	FMOVQ 176(R11), F28
-	FMOVQ 48(R11), F24
-	WORD $0x4e38cddc // fmla v28.4s, v14.4s, v24.4s
-	FSTPQ (F4, F28), 32(R23)
-	WORD $0x4e7b1012 // saddw2 v18.4s, v0.4s, v27.8h
-	FMOVQ 240(R11), F25
+	VUSHR $6, V13.B16, V13.B16
+	FSTPQ (F10, F13), 736(R23)
+	WORD $0x4e741010 // saddw2 v16.4s, v0.4s, v20.8h
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FSTPQ (F21, F16), 32(R23)
+	WORD $0x4e771016 // saddw2 v22.4s, v0.4s, v23.8h
+	FMOVQ 240(R11), F24
+	FMOVQ 112(R11), F12
+	WORD $0x4e2cced8 // fmla v24.4s, v22.4s, v12.4s
+	FSTPQ (F25, F24), 160(R23)
+	WORD $0x4e7a101c // saddw2 v28.4s, v0.4s, v26.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FSTPQ (F27, F28), 96(R23)
+	WORD $0x4e631011 // saddw2 v17.4s, v0.4s, v3.8h
+	FMOVQ 240(R11), F7
 	FMOVQ 112(R11), F19
-	WORD $0x4e33ce59 // fmla v25.4s, v18.4s, v19.4s
-	FSTPQ (F2, F25), 160(R23)
-	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
-	FMOVQ 176(R11), F23
-	FMOVQ 48(R11), F12
-	WORD $0x4e2ccfd7 // fmla v23.4s, v30.4s, v12.4s
-	FSTPQ (F8, F23), 96(R23)
-	WORD $0x4e6a1009 // saddw2 v9.4s, v0.4s, v10.8h
-	FMOVQ 240(R11), F29
-	FMOVQ 112(R11), F5
-	WORD $0x4e25cd3d // fmla v29.4s, v9.4s, v5.4s
-	FSTPQ (F20, F29), 224(R23)
+	WORD $0x4e33ce27 // fmla v7.4s, v17.4s, v19.4s
+	FSTPQ (F29, F7), 224(R23)
 	ADD $768, R23
 	ADD $320, R1
 	SUBS $2, R4
@@ -5336,227 +5264,239 @@ pair64:
 row66:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F6
-	FMOVQ 16(R14), F15
-	FMOVQ 32(R14), F7
-	FMOVQ 48(R14), F17
-	FMOVQ 0(R20), F16
-	FMOVQ 16(R20), F11
-	FMOVQ 32(R20), F22
-	FMOVQ 48(R20), F3
+	FMOVQ 0(R14), F9
+	FMOVQ 16(R14), F18
+	FMOVQ 32(R14), F11
+	FMOVQ 48(R14), F31
+	FMOVQ 0(R20), F14
+	FMOVQ 16(R20), F4
+	FMOVQ 32(R20), F15
+	FMOVQ 48(R20), F2
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
 tile67:
-	FMOVQ 0(R21), F13
-	FMOVQ 16(R21), F26
-	FMOVQ 32(R21), F21
-	FMOVD 48(R21), F14
-	FMOVQ 0(R22), F24
-	FMOVQ 16(R22), F4
-	FMOVQ 32(R22), F28
+	FMOVQ 0(R21), F16
+	FMOVQ 16(R21), F23
+	FMOVQ 32(R21), F22
+	FMOVD 48(R21), F12
+	FMOVQ 0(R22), F25
+	FMOVQ 16(R22), F24
+	FMOVQ 32(R22), F26
 	FMOVD 48(R22), F27
-	FMOVQ 0(R10), F18
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F3
+	FMOVQ 256(R23), F17
+	WORD $0x4f90e23c // sdot v28.4s, v17.16b, v16.4b[0]
+	WORD $0x4f99e223 // sdot v3.4s, v17.16b, v25.4b[0]
+	FMOVQ 272(R23), F19
+	WORD $0x4fb0e27c // sdot v28.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb9e263 // sdot v3.4s, v19.16b, v25.4b[1]
+	FMOVQ 288(R23), F29
+	WORD $0x4f90ebbc // sdot v28.4s, v29.16b, v16.4b[2]
+	WORD $0x4f99eba3 // sdot v3.4s, v29.16b, v25.4b[2]
+	FMOVQ 304(R23), F7
+	WORD $0x4fb0e8fc // sdot v28.4s, v7.16b, v16.4b[3]
+	WORD $0x4fb9e8e3 // sdot v3.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 0(R23), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
 	FMOVQ 0(R10), F19
-	FMOVQ 256(R23), F2
-	WORD $0x4f8de052 // sdot v18.4s, v2.16b, v13.4b[0]
-	WORD $0x4f98e053 // sdot v19.4s, v2.16b, v24.4b[0]
-	FMOVQ 272(R23), F25
-	WORD $0x4fade332 // sdot v18.4s, v25.16b, v13.4b[1]
-	WORD $0x4fb8e333 // sdot v19.4s, v25.16b, v24.4b[1]
-	FMOVQ 288(R23), F31
-	WORD $0x4f8debf2 // sdot v18.4s, v31.16b, v13.4b[2]
-	WORD $0x4f98ebf3 // sdot v19.4s, v31.16b, v24.4b[2]
-	FMOVQ 304(R23), F30
-	WORD $0x4fadebd2 // sdot v18.4s, v30.16b, v13.4b[3]
-	WORD $0x4fb8ebd3 // sdot v19.4s, v30.16b, v24.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4f959252 // fmul v18.4s, v18.4s, v21.s[0]
-	WORD $0x4f9c9273 // fmul v19.4s, v19.4s, v28.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F8
-	FMOVQ 320(R23), F23
-	WORD $0x4f9ae2ec // sdot v12.4s, v23.16b, v26.4b[0]
-	WORD $0x4f84e2e8 // sdot v8.4s, v23.16b, v4.4b[0]
-	FMOVQ 336(R23), F10
-	WORD $0x4fbae14c // sdot v12.4s, v10.16b, v26.4b[1]
-	WORD $0x4fa4e148 // sdot v8.4s, v10.16b, v4.4b[1]
-	FMOVQ 352(R23), F9
-	WORD $0x4f9ae92c // sdot v12.4s, v9.16b, v26.4b[2]
-	WORD $0x4f84e928 // sdot v8.4s, v9.16b, v4.4b[2]
-	FMOVQ 368(R23), F5
-	WORD $0x4fbae8ac // sdot v12.4s, v5.16b, v26.4b[3]
-	WORD $0x4fa4e8a8 // sdot v8.4s, v5.16b, v4.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
-	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
-	WORD $0x4fbc9108 // fmul v8.4s, v8.4s, v28.s[1]
-	FMOVQ 0(R23), F20
-	WORD $0x4e34ce46 // fmla v6.4s, v18.4s, v20.4s
-	WORD $0x4e34ce70 // fmla v16.4s, v19.4s, v20.4s
-	FMOVQ 64(R23), F29
-	WORD $0x4e3dcd86 // fmla v6.4s, v12.4s, v29.4s
-	WORD $0x4e3dcd10 // fmla v16.4s, v8.4s, v29.4s
-	FMOVQ 128(R23), F2
-	WORD $0x4f8e5046 // fmls v6.4s, v2.4s, v14.s[0]
-	WORD $0x4f9b5050 // fmls v16.4s, v2.4s, v27.s[0]
-	FMOVQ 192(R23), F25
-	WORD $0x4fae5326 // fmls v6.4s, v25.4s, v14.s[1]
-	WORD $0x4fbb5330 // fmls v16.4s, v25.4s, v27.s[1]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F30
-	FMOVQ 384(R23), F23
-	WORD $0x4f8de2ff // sdot v31.4s, v23.16b, v13.4b[0]
-	WORD $0x4f98e2fe // sdot v30.4s, v23.16b, v24.4b[0]
-	FMOVQ 400(R23), F10
-	WORD $0x4fade15f // sdot v31.4s, v10.16b, v13.4b[1]
-	WORD $0x4fb8e15e // sdot v30.4s, v10.16b, v24.4b[1]
-	FMOVQ 416(R23), F9
-	WORD $0x4f8de93f // sdot v31.4s, v9.16b, v13.4b[2]
-	WORD $0x4f98e93e // sdot v30.4s, v9.16b, v24.4b[2]
-	FMOVQ 432(R23), F5
-	WORD $0x4fade8bf // sdot v31.4s, v5.16b, v13.4b[3]
-	WORD $0x4fb8e8be // sdot v30.4s, v5.16b, v24.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4f9593ff // fmul v31.4s, v31.4s, v21.s[0]
-	WORD $0x4f9c93de // fmul v30.4s, v30.4s, v28.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F19
-	FMOVQ 448(R23), F20
-	WORD $0x4f9ae292 // sdot v18.4s, v20.16b, v26.4b[0]
-	WORD $0x4f84e293 // sdot v19.4s, v20.16b, v4.4b[0]
-	FMOVQ 464(R23), F12
-	WORD $0x4fbae192 // sdot v18.4s, v12.16b, v26.4b[1]
-	WORD $0x4fa4e193 // sdot v19.4s, v12.16b, v4.4b[1]
-	FMOVQ 480(R23), F8
-	WORD $0x4f9ae912 // sdot v18.4s, v8.16b, v26.4b[2]
-	WORD $0x4f84e913 // sdot v19.4s, v8.16b, v4.4b[2]
-	FMOVQ 496(R23), F29
-	WORD $0x4fbaebb2 // sdot v18.4s, v29.16b, v26.4b[3]
-	WORD $0x4fa4ebb3 // sdot v19.4s, v29.16b, v4.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4fb59252 // fmul v18.4s, v18.4s, v21.s[1]
-	WORD $0x4fbc9273 // fmul v19.4s, v19.4s, v28.s[1]
-	FMOVQ 16(R23), F2
-	WORD $0x4e22cfef // fmla v15.4s, v31.4s, v2.4s
-	WORD $0x4e22cfcb // fmla v11.4s, v30.4s, v2.4s
-	FMOVQ 80(R23), F25
-	WORD $0x4e39ce4f // fmla v15.4s, v18.4s, v25.4s
-	WORD $0x4e39ce6b // fmla v11.4s, v19.4s, v25.4s
-	FMOVQ 144(R23), F23
-	WORD $0x4f8e52ef // fmls v15.4s, v23.4s, v14.s[0]
-	WORD $0x4f9b52eb // fmls v11.4s, v23.4s, v27.s[0]
-	FMOVQ 208(R23), F10
-	WORD $0x4fae514f // fmls v15.4s, v10.4s, v14.s[1]
-	WORD $0x4fbb514b // fmls v11.4s, v10.4s, v27.s[1]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F5
-	FMOVQ 512(R23), F20
-	WORD $0x4f8de289 // sdot v9.4s, v20.16b, v13.4b[0]
-	WORD $0x4f98e285 // sdot v5.4s, v20.16b, v24.4b[0]
-	FMOVQ 528(R23), F12
-	WORD $0x4fade189 // sdot v9.4s, v12.16b, v13.4b[1]
-	WORD $0x4fb8e185 // sdot v5.4s, v12.16b, v24.4b[1]
-	FMOVQ 544(R23), F8
-	WORD $0x4f8de909 // sdot v9.4s, v8.16b, v13.4b[2]
-	WORD $0x4f98e905 // sdot v5.4s, v8.16b, v24.4b[2]
-	FMOVQ 560(R23), F29
-	WORD $0x4fadeba9 // sdot v9.4s, v29.16b, v13.4b[3]
-	WORD $0x4fb8eba5 // sdot v5.4s, v29.16b, v24.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
-	WORD $0x4f9c90a5 // fmul v5.4s, v5.4s, v28.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F30
-	FMOVQ 576(R23), F2
-	WORD $0x4f9ae05f // sdot v31.4s, v2.16b, v26.4b[0]
-	WORD $0x4f84e05e // sdot v30.4s, v2.16b, v4.4b[0]
-	FMOVQ 592(R23), F18
-	WORD $0x4fbae25f // sdot v31.4s, v18.16b, v26.4b[1]
-	WORD $0x4fa4e25e // sdot v30.4s, v18.16b, v4.4b[1]
-	FMOVQ 608(R23), F19
-	WORD $0x4f9aea7f // sdot v31.4s, v19.16b, v26.4b[2]
-	WORD $0x4f84ea7e // sdot v30.4s, v19.16b, v4.4b[2]
-	FMOVQ 624(R23), F25
-	WORD $0x4fbaeb3f // sdot v31.4s, v25.16b, v26.4b[3]
-	WORD $0x4fa4eb3e // sdot v30.4s, v25.16b, v4.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
-	WORD $0x4fb593ff // fmul v31.4s, v31.4s, v21.s[1]
-	WORD $0x4fbc93de // fmul v30.4s, v30.4s, v28.s[1]
-	FMOVQ 32(R23), F23
-	WORD $0x4e37cd27 // fmla v7.4s, v9.4s, v23.4s
-	WORD $0x4e37ccb6 // fmla v22.4s, v5.4s, v23.4s
-	FMOVQ 96(R23), F10
-	WORD $0x4e2acfe7 // fmla v7.4s, v31.4s, v10.4s
-	WORD $0x4e2acfd6 // fmla v22.4s, v30.4s, v10.4s
-	FMOVQ 160(R23), F20
-	WORD $0x4f8e5287 // fmls v7.4s, v20.4s, v14.s[0]
-	WORD $0x4f9b5296 // fmls v22.4s, v20.4s, v27.s[0]
-	FMOVQ 224(R23), F12
-	WORD $0x4fae5187 // fmls v7.4s, v12.4s, v14.s[1]
-	WORD $0x4fbb5196 // fmls v22.4s, v12.4s, v27.s[1]
-	FMOVQ 0(R10), F8
 	FMOVQ 0(R10), F29
-	FMOVQ 640(R23), F2
-	WORD $0x4f8de048 // sdot v8.4s, v2.16b, v13.4b[0]
-	WORD $0x4f98e05d // sdot v29.4s, v2.16b, v24.4b[0]
-	FMOVQ 656(R23), F18
-	WORD $0x4fade248 // sdot v8.4s, v18.16b, v13.4b[1]
-	WORD $0x4fb8e25d // sdot v29.4s, v18.16b, v24.4b[1]
-	FMOVQ 672(R23), F19
-	WORD $0x4f8dea68 // sdot v8.4s, v19.16b, v13.4b[2]
-	WORD $0x4f98ea7d // sdot v29.4s, v19.16b, v24.4b[2]
-	FMOVQ 688(R23), F25
-	WORD $0x4fadeb28 // sdot v8.4s, v25.16b, v13.4b[3]
-	WORD $0x4fb8eb3d // sdot v29.4s, v25.16b, v24.4b[3]
-	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 320(R23), F7
+	WORD $0x4f97e0f3 // sdot v19.4s, v7.16b, v23.4b[0]
+	WORD $0x4f98e0fd // sdot v29.4s, v7.16b, v24.4b[0]
+	FMOVQ 336(R23), F17
+	WORD $0x4fb7e233 // sdot v19.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb8e23d // sdot v29.4s, v17.16b, v24.4b[1]
+	FMOVQ 352(R23), F7
+	WORD $0x4f97e8f3 // sdot v19.4s, v7.16b, v23.4b[2]
+	WORD $0x4f98e8fd // sdot v29.4s, v7.16b, v24.4b[2]
+	FMOVQ 368(R23), F17
+	WORD $0x4fb7ea33 // sdot v19.4s, v17.16b, v23.4b[3]
+	WORD $0x4fb8ea3d // sdot v29.4s, v17.16b, v24.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
 	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
-	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
-	WORD $0x4f9c93bd // fmul v29.4s, v29.4s, v28.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F5
-	FMOVQ 704(R23), F23
-	WORD $0x4f9ae2e9 // sdot v9.4s, v23.16b, v26.4b[0]
-	WORD $0x4f84e2e5 // sdot v5.4s, v23.16b, v4.4b[0]
-	FMOVQ 720(R23), F31
-	WORD $0x4fbae3e9 // sdot v9.4s, v31.16b, v26.4b[1]
-	WORD $0x4fa4e3e5 // sdot v5.4s, v31.16b, v4.4b[1]
-	FMOVQ 736(R23), F30
-	WORD $0x4f9aebc9 // sdot v9.4s, v30.16b, v26.4b[2]
-	WORD $0x4f84ebc5 // sdot v5.4s, v30.16b, v4.4b[2]
-	FMOVQ 752(R23), F10
-	WORD $0x4fbae949 // sdot v9.4s, v10.16b, v26.4b[3]
-	WORD $0x4fa4e945 // sdot v5.4s, v10.16b, v4.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
-	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
-	WORD $0x4fbc90a5 // fmul v5.4s, v5.4s, v28.s[1]
-	FMOVQ 48(R23), F20
-	WORD $0x4e34cd11 // fmla v17.4s, v8.4s, v20.4s
-	WORD $0x4e34cfa3 // fmla v3.4s, v29.4s, v20.4s
-	FMOVQ 112(R23), F12
-	WORD $0x4e2ccd31 // fmla v17.4s, v9.4s, v12.4s
-	WORD $0x4e2ccca3 // fmla v3.4s, v5.4s, v12.4s
-	FMOVQ 176(R23), F2
-	WORD $0x4f8e5051 // fmls v17.4s, v2.4s, v14.s[0]
-	WORD $0x4f9b5043 // fmls v3.4s, v2.4s, v27.s[0]
-	FMOVQ 240(R23), F18
-	WORD $0x4fae5251 // fmls v17.4s, v18.4s, v14.s[1]
-	WORD $0x4fbb5243 // fmls v3.4s, v18.4s, v27.s[1]
+	FMOVQ 64(R23), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	WORD $0x4e27cfa3 // fmla v3.4s, v29.4s, v7.4s
+	WORD $0x4f961385 // fmla v5.4s, v28.4s, v22.s[0]
+	WORD $0x4f9a106a // fmla v10.4s, v3.4s, v26.s[0]
+	FMOVQ 128(R23), F17
+	WORD $0x4f8c5229 // fmls v9.4s, v17.4s, v12.s[0]
+	WORD $0x4f9b522e // fmls v14.4s, v17.4s, v27.s[0]
+	FMOVQ 192(R23), F19
+	WORD $0x4fac5269 // fmls v9.4s, v19.4s, v12.s[1]
+	WORD $0x4fbb526e // fmls v14.4s, v19.4s, v27.s[1]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F7
+	FMOVQ 384(R23), F28
+	WORD $0x4f90e39d // sdot v29.4s, v28.16b, v16.4b[0]
+	WORD $0x4f99e387 // sdot v7.4s, v28.16b, v25.4b[0]
+	FMOVQ 400(R23), F3
+	WORD $0x4fb0e07d // sdot v29.4s, v3.16b, v16.4b[1]
+	WORD $0x4fb9e067 // sdot v7.4s, v3.16b, v25.4b[1]
+	FMOVQ 416(R23), F17
+	WORD $0x4f90ea3d // sdot v29.4s, v17.16b, v16.4b[2]
+	WORD $0x4f99ea27 // sdot v7.4s, v17.16b, v25.4b[2]
+	FMOVQ 432(R23), F19
+	WORD $0x4fb0ea7d // sdot v29.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb9ea67 // sdot v7.4s, v19.16b, v25.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVQ 16(R23), F28
+	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
+	WORD $0x6e3cdce7 // fmul v7.4s, v7.4s, v28.4s
+	FMOVQ 0(R10), F3
+	FMOVQ 0(R10), F17
+	FMOVQ 448(R23), F19
+	WORD $0x4f97e263 // sdot v3.4s, v19.16b, v23.4b[0]
+	WORD $0x4f98e271 // sdot v17.4s, v19.16b, v24.4b[0]
+	FMOVQ 464(R23), F28
+	WORD $0x4fb7e383 // sdot v3.4s, v28.16b, v23.4b[1]
+	WORD $0x4fb8e391 // sdot v17.4s, v28.16b, v24.4b[1]
+	FMOVQ 480(R23), F19
+	WORD $0x4f97ea63 // sdot v3.4s, v19.16b, v23.4b[2]
+	WORD $0x4f98ea71 // sdot v17.4s, v19.16b, v24.4b[2]
+	FMOVQ 496(R23), F28
+	WORD $0x4fb7eb83 // sdot v3.4s, v28.16b, v23.4b[3]
+	WORD $0x4fb8eb91 // sdot v17.4s, v28.16b, v24.4b[3]
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 80(R23), F19
+	WORD $0x4e33cc7d // fmla v29.4s, v3.4s, v19.4s
+	WORD $0x4e33ce27 // fmla v7.4s, v17.4s, v19.4s
+	WORD $0x4f9613a6 // fmla v6.4s, v29.4s, v22.s[0]
+	WORD $0x4f9a10ed // fmla v13.4s, v7.4s, v26.s[0]
+	FMOVQ 144(R23), F28
+	WORD $0x4f8c5392 // fmls v18.4s, v28.4s, v12.s[0]
+	WORD $0x4f9b5384 // fmls v4.4s, v28.4s, v27.s[0]
+	FMOVQ 208(R23), F3
+	WORD $0x4fac5072 // fmls v18.4s, v3.4s, v12.s[1]
+	WORD $0x4fbb5064 // fmls v4.4s, v3.4s, v27.s[1]
+	FMOVQ 0(R10), F17
+	FMOVQ 0(R10), F19
+	FMOVQ 512(R23), F29
+	WORD $0x4f90e3b1 // sdot v17.4s, v29.16b, v16.4b[0]
+	WORD $0x4f99e3b3 // sdot v19.4s, v29.16b, v25.4b[0]
+	FMOVQ 528(R23), F7
+	WORD $0x4fb0e0f1 // sdot v17.4s, v7.16b, v16.4b[1]
+	WORD $0x4fb9e0f3 // sdot v19.4s, v7.16b, v25.4b[1]
+	FMOVQ 544(R23), F28
+	WORD $0x4f90eb91 // sdot v17.4s, v28.16b, v16.4b[2]
+	WORD $0x4f99eb93 // sdot v19.4s, v28.16b, v25.4b[2]
+	FMOVQ 560(R23), F3
+	WORD $0x4fb0e871 // sdot v17.4s, v3.16b, v16.4b[3]
+	WORD $0x4fb9e873 // sdot v19.4s, v3.16b, v25.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 32(R23), F29
+	WORD $0x6e3dde31 // fmul v17.4s, v17.4s, v29.4s
+	WORD $0x6e3dde73 // fmul v19.4s, v19.4s, v29.4s
+	FMOVQ 0(R10), F7
+	FMOVQ 0(R10), F28
+	FMOVQ 576(R23), F3
+	WORD $0x4f97e067 // sdot v7.4s, v3.16b, v23.4b[0]
+	WORD $0x4f98e07c // sdot v28.4s, v3.16b, v24.4b[0]
+	FMOVQ 592(R23), F29
+	WORD $0x4fb7e3a7 // sdot v7.4s, v29.16b, v23.4b[1]
+	WORD $0x4fb8e3bc // sdot v28.4s, v29.16b, v24.4b[1]
+	FMOVQ 608(R23), F3
+	WORD $0x4f97e867 // sdot v7.4s, v3.16b, v23.4b[2]
+	WORD $0x4f98e87c // sdot v28.4s, v3.16b, v24.4b[2]
+	FMOVQ 624(R23), F29
+	WORD $0x4fb7eba7 // sdot v7.4s, v29.16b, v23.4b[3]
+	WORD $0x4fb8ebbc // sdot v28.4s, v29.16b, v24.4b[3]
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 96(R23), F3
+	WORD $0x4e23ccf1 // fmla v17.4s, v7.4s, v3.4s
+	WORD $0x4e23cf93 // fmla v19.4s, v28.4s, v3.4s
+	WORD $0x4f961228 // fmla v8.4s, v17.4s, v22.s[0]
+	WORD $0x4f9a1274 // fmla v20.4s, v19.4s, v26.s[0]
+	FMOVQ 160(R23), F29
+	WORD $0x4f8c53ab // fmls v11.4s, v29.4s, v12.s[0]
+	WORD $0x4f9b53af // fmls v15.4s, v29.4s, v27.s[0]
+	FMOVQ 224(R23), F7
+	WORD $0x4fac50eb // fmls v11.4s, v7.4s, v12.s[1]
+	WORD $0x4fbb50ef // fmls v15.4s, v7.4s, v27.s[1]
+	FMOVQ 0(R10), F28
+	FMOVQ 0(R10), F3
+	FMOVQ 640(R23), F17
+	WORD $0x4f90e23c // sdot v28.4s, v17.16b, v16.4b[0]
+	WORD $0x4f99e223 // sdot v3.4s, v17.16b, v25.4b[0]
+	FMOVQ 656(R23), F19
+	WORD $0x4fb0e27c // sdot v28.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb9e263 // sdot v3.4s, v19.16b, v25.4b[1]
+	FMOVQ 672(R23), F29
+	WORD $0x4f90ebbc // sdot v28.4s, v29.16b, v16.4b[2]
+	WORD $0x4f99eba3 // sdot v3.4s, v29.16b, v25.4b[2]
+	FMOVQ 688(R23), F7
+	WORD $0x4fb0e8fc // sdot v28.4s, v7.16b, v16.4b[3]
+	WORD $0x4fb9e8e3 // sdot v3.4s, v7.16b, v25.4b[3]
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x4ea0d463 // fsub v3.4s, v3.4s, v0.4s
+	FMOVQ 48(R23), F17
+	WORD $0x6e31df9c // fmul v28.4s, v28.4s, v17.4s
+	WORD $0x6e31dc63 // fmul v3.4s, v3.4s, v17.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 0(R10), F29
+	FMOVQ 704(R23), F7
+	WORD $0x4f97e0f3 // sdot v19.4s, v7.16b, v23.4b[0]
+	WORD $0x4f98e0fd // sdot v29.4s, v7.16b, v24.4b[0]
+	FMOVQ 720(R23), F17
+	WORD $0x4fb7e233 // sdot v19.4s, v17.16b, v23.4b[1]
+	WORD $0x4fb8e23d // sdot v29.4s, v17.16b, v24.4b[1]
+	FMOVQ 736(R23), F7
+	WORD $0x4f97e8f3 // sdot v19.4s, v7.16b, v23.4b[2]
+	WORD $0x4f98e8fd // sdot v29.4s, v7.16b, v24.4b[2]
+	FMOVQ 752(R23), F17
+	WORD $0x4fb7ea33 // sdot v19.4s, v17.16b, v23.4b[3]
+	WORD $0x4fb8ea3d // sdot v29.4s, v17.16b, v24.4b[3]
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	FMOVQ 112(R23), F7
+	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
+	WORD $0x4e27cfa3 // fmla v3.4s, v29.4s, v7.4s
+	WORD $0x4f96139e // fmla v30.4s, v28.4s, v22.s[0]
+	WORD $0x4f9a1075 // fmla v21.4s, v3.4s, v26.s[0]
+	FMOVQ 176(R23), F17
+	WORD $0x4f8c523f // fmls v31.4s, v17.4s, v12.s[0]
+	WORD $0x4f9b5222 // fmls v2.4s, v17.4s, v27.s[0]
+	FMOVQ 240(R23), F19
+	WORD $0x4fac527f // fmls v31.4s, v19.4s, v12.s[1]
+	WORD $0x4fbb5262 // fmls v2.4s, v19.4s, v27.s[1]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $768, R23
 	SUBS $1, R4
 	BNE tile67
-	FSTPQ (F6, F15), 0(R14)
-	FSTPQ (F7, F17), 32(R14)
-	FSTPQ (F16, F11), 0(R20)
-	FSTPQ (F22, F3), 32(R20)
+	FMOVQ 0(R11), F29
+	WORD $0x4e3dcca9 // fmla v9.4s, v5.4s, v29.4s
+	WORD $0x4e3dcd4e // fmla v14.4s, v10.4s, v29.4s
+	FMOVQ 16(R11), F7
+	WORD $0x4e27ccd2 // fmla v18.4s, v6.4s, v7.4s
+	WORD $0x4e27cda4 // fmla v4.4s, v13.4s, v7.4s
+	FMOVQ 32(R11), F28
+	WORD $0x4e3ccd0b // fmla v11.4s, v8.4s, v28.4s
+	WORD $0x4e3cce8f // fmla v15.4s, v20.4s, v28.4s
+	FMOVQ 48(R11), F3
+	WORD $0x4e23cfdf // fmla v31.4s, v30.4s, v3.4s
+	WORD $0x4e23cea2 // fmla v2.4s, v21.4s, v3.4s
+	FSTPQ (F9, F18), 0(R14)
+	FSTPQ (F11, F31), 32(R14)
+	FSTPQ (F14, F4), 0(R20)
+	FSTPQ (F15, F2), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -5618,557 +5558,523 @@ block70:
 	FMOVD 8(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
 	FSTPQ (F11, F12), 0(R11)
-	WORD $0x6e2add6b // fmul v11.4s, v11.4s, v10.4s
-	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
-	FSTPQ (F11, F12), 128(R11)
 	FMOVD 16(R1), F13
 	WORD $0x0e2179ad // fcvtl v13.4s, v13.4h
 	FMOVD 24(R1), F14
 	WORD $0x0e2179ce // fcvtl v14.4s, v14.4h
 	FSTPQ (F13, F14), 32(R11)
-	WORD $0x6e2addad // fmul v13.4s, v13.4s, v10.4s
-	WORD $0x6e2addce // fmul v14.4s, v14.4s, v10.4s
-	FSTPQ (F13, F14), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
 pair71:
-	FMOVQ 0(R2), F15
-	FMOVQ 16(R2), F16
-	FMOVQ 32(R2), F17
-	WORD $0x4f3b0632 // sshr v18.4s, v17.4s, #5
-	VSUB V18.S4, V0.S4, V18.S4
-	VDUP V18.S[2], V19.S4
-	VDUP V18.S[3], V20.S4
-	FMOVQ 0(R10), F21
-	FMOVQ 64(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 192(R1), F23
-	VSHL $4, V23.B16, V24.B16
-	VAND V2.B16, V24.B16, V25.B16
-	VUSRA $2, V25.B16, V22.B16
-	WORD $0x4f8fe2d5 // sdot v21.4s, v22.16b, v15.4b[0]
+	FMOVQ 0(R2), F19
+	FMOVQ 16(R2), F20
+	FMOVQ 32(R2), F21
+	WORD $0x4f3b06b6 // sshr v22.4s, v21.4s, #5
+	VSUB V22.S4, V0.S4, V22.S4
+	VDUP V22.S[2], V23.S4
+	VDUP V22.S[3], V24.S4
+	FMOVQ 0(R10), F25
 	FMOVQ 64(R1), F26
-	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V24.B16, V27.B16
-	VUSRA $3, V27.B16, V26.B16
-	WORD $0x4fafe355 // sdot v21.4s, v26.16b, v15.4b[1]
-	FMOVQ 64(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V24.B16, V29.B16
-	VUSRA $4, V29.B16, V28.B16
-	WORD $0x4f8feb95 // sdot v21.4s, v28.16b, v15.4b[2]
+	FMOVQ 192(R1), F27
+	VSHL $4, V27.B16, V28.B16
+	VAND V2.B16, V28.B16, V29.B16
+	VUSRA $2, V29.B16, V26.B16
+	WORD $0x4f93e359 // sdot v25.4s, v26.16b, v19.4b[0]
 	FMOVQ 64(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V24.B16, V31.B16
-	VUSRA $5, V31.B16, V30.B16
-	WORD $0x4fafebd5 // sdot v21.4s, v30.16b, v15.4b[3]
-	WORD $0x4eb3d6b5 // fsub v21.4s, v21.4s, v19.4s
-	WORD $0x4f9192b5 // fmul v21.4s, v21.4s, v17.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 128(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V23.B16, V13.B16
-	VUSRA $2, V13.B16, V12.B16
-	WORD $0x4f90e18b // sdot v11.4s, v12.16b, v16.4b[0]
-	FMOVQ 128(R1), F14
-	VUSHR $2, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V23.B16, V10.B16
-	VUSRA $3, V10.B16, V14.B16
-	WORD $0x4fb0e1cb // sdot v11.4s, v14.16b, v16.4b[1]
-	FMOVQ 128(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V23.B16, V25.B16
-	VUSRA $4, V25.B16, V18.B16
-	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
-	FMOVQ 128(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V23.B16, V27.B16
-	VUSRA $5, V27.B16, V22.B16
-	WORD $0x4fb0eacb // sdot v11.4s, v22.16b, v16.4b[3]
-	WORD $0x4eb4d56b // fsub v11.4s, v11.4s, v20.4s
-	WORD $0x4fb1916b // fmul v11.4s, v11.4s, v17.s[1]
-	FMOVD 0(R1), F26
-	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
-	WORD $0x0e7a101d // saddw v29.4s, v0.4s, v26.4h
-	FMOVQ 128(R11), F28
-	FMOVQ 0(R11), F31
-	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
-	WORD $0x4e3ccea6 // fmla v6.4s, v21.4s, v28.4s
-	FMOVD 16(R1), F30
-	WORD $0x0f08a7de // sshll v30.8h, v30.8b, #0
-	WORD $0x0e7e100d // saddw v13.4s, v0.4s, v30.4h
-	FMOVQ 128(R11), F12
-	FMOVQ 0(R11), F10
-	WORD $0x4e2acdac // fmla v12.4s, v13.4s, v10.4s
-	WORD $0x4e2ccd66 // fmla v6.4s, v11.4s, v12.4s
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V28.B16, V31.B16
+	VUSRA $3, V31.B16, V30.B16
+	WORD $0x4fb3e3d9 // sdot v25.4s, v30.16b, v19.4b[1]
+	FMOVQ 64(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V28.B16, V12.B16
+	VUSRA $4, V12.B16, V11.B16
+	WORD $0x4f93e979 // sdot v25.4s, v11.16b, v19.4b[2]
+	FMOVQ 64(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V28.B16, V14.B16
+	VUSRA $5, V14.B16, V13.B16
+	WORD $0x4fb3e9b9 // sdot v25.4s, v13.16b, v19.4b[3]
+	WORD $0x4eb7d739 // fsub v25.4s, v25.4s, v23.4s
+	FMOVD 0(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a1016 // saddw v22.4s, v0.4s, v10.4h
+	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 128(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V27.B16, V31.B16
+	VUSRA $2, V31.B16, V26.B16
+	WORD $0x4f94e35d // sdot v29.4s, v26.16b, v20.4b[0]
+	FMOVQ 128(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V27.B16, V12.B16
+	VUSRA $3, V12.B16, V30.B16
+	WORD $0x4fb4e3dd // sdot v29.4s, v30.16b, v20.4b[1]
+	FMOVQ 128(R1), F11
+	VUSHR $4, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V4.B16, V27.B16, V14.B16
+	VUSRA $4, V14.B16, V11.B16
+	WORD $0x4f94e97d // sdot v29.4s, v11.16b, v20.4b[2]
+	FMOVQ 128(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V27.B16, V22.B16
+	VUSRA $5, V22.B16, V13.B16
+	WORD $0x4fb4e9bd // sdot v29.4s, v13.16b, v20.4b[3]
+	WORD $0x4eb8d7bd // fsub v29.4s, v29.4s, v24.4s
+	FMOVD 16(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101a // saddw v26.4s, v0.4s, v31.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acfb9 // fmla v25.4s, v29.4s, v26.4s
+	WORD $0x4f95132f // fmla v15.4s, v25.4s, v21.s[0]
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F14
-	FMOVQ 80(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 208(R1), F18
-	VSHL $4, V18.B16, V24.B16
-	VAND V2.B16, V24.B16, V23.B16
-	VUSRA $2, V23.B16, V25.B16
-	WORD $0x4f8fe32e // sdot v14.4s, v25.16b, v15.4b[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 80(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 208(R1), F14
+	VSHL $4, V14.B16, V11.B16
+	VAND V2.B16, V11.B16, V28.B16
+	VUSRA $2, V28.B16, V30.B16
+	WORD $0x4f93e3cc // sdot v12.4s, v30.16b, v19.4b[0]
 	FMOVQ 80(R1), F27
 	VUSHR $2, V27.B16, V27.B16
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V24.B16, V22.B16
+	VAND V3.B16, V11.B16, V22.B16
 	VUSRA $3, V22.B16, V27.B16
-	WORD $0x4fafe36e // sdot v14.4s, v27.16b, v15.4b[1]
-	FMOVQ 80(R1), F29
-	VUSHR $4, V29.B16, V29.B16
+	WORD $0x4fb3e36c // sdot v12.4s, v27.16b, v19.4b[1]
+	FMOVQ 80(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V11.B16, V29.B16
+	VUSRA $4, V29.B16, V13.B16
+	WORD $0x4f93e9ac // sdot v12.4s, v13.16b, v19.4b[2]
+	FMOVQ 80(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V11.B16, V25.B16
+	VUSRA $5, V25.B16, V26.B16
+	WORD $0x4fb3eb4c // sdot v12.4s, v26.16b, v19.4b[3]
+	WORD $0x4eb7d58c // fsub v12.4s, v12.4s, v23.4s
+	WORD $0x4e6a101c // saddw2 v28.4s, v0.4s, v10.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	WORD $0x6e3cdd8c // fmul v12.4s, v12.4s, v28.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 144(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V14.B16, V27.B16
+	VUSRA $2, V27.B16, V22.B16
+	WORD $0x4f94e2de // sdot v30.4s, v22.16b, v20.4b[0]
+	FMOVQ 144(R1), F29
+	VUSHR $2, V29.B16, V29.B16
 	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V24.B16, V31.B16
-	VUSRA $4, V31.B16, V29.B16
-	WORD $0x4f8febae // sdot v14.4s, v29.16b, v15.4b[2]
-	FMOVQ 80(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V24.B16, V28.B16
-	VUSRA $5, V28.B16, V21.B16
-	WORD $0x4fafeaae // sdot v14.4s, v21.16b, v15.4b[3]
-	WORD $0x4eb3d5ce // fsub v14.4s, v14.4s, v19.4s
-	WORD $0x4f9191ce // fmul v14.4s, v14.4s, v17.s[0]
-	FMOVQ 0(R10), F13
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V2.B16, V18.B16, V11.B16
-	VUSRA $2, V11.B16, V10.B16
-	WORD $0x4f90e14d // sdot v13.4s, v10.16b, v16.4b[0]
-	FMOVQ 144(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V18.B16, V23.B16
-	VUSRA $3, V23.B16, V12.B16
-	WORD $0x4fb0e18d // sdot v13.4s, v12.16b, v16.4b[1]
+	VAND V3.B16, V14.B16, V13.B16
+	VUSRA $3, V13.B16, V29.B16
+	WORD $0x4fb4e3be // sdot v30.4s, v29.16b, v20.4b[1]
 	FMOVQ 144(R1), F25
 	VUSHR $4, V25.B16, V25.B16
 	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V18.B16, V22.B16
-	VUSRA $4, V22.B16, V25.B16
-	WORD $0x4f90eb2d // sdot v13.4s, v25.16b, v16.4b[2]
-	FMOVQ 144(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V18.B16, V31.B16
-	VUSRA $5, V31.B16, V27.B16
-	WORD $0x4fb0eb6d // sdot v13.4s, v27.16b, v16.4b[3]
-	WORD $0x4eb4d5ad // fsub v13.4s, v13.4s, v20.4s
-	WORD $0x4fb191ad // fmul v13.4s, v13.4s, v17.s[1]
-	WORD $0x4e7a101d // saddw2 v29.4s, v0.4s, v26.8h
-	FMOVQ 144(R11), F28
-	FMOVQ 16(R11), F21
-	WORD $0x4e35cfbc // fmla v28.4s, v29.4s, v21.4s
-	WORD $0x4e3ccdc7 // fmla v7.4s, v14.4s, v28.4s
-	WORD $0x4e7e100b // saddw2 v11.4s, v0.4s, v30.8h
-	FMOVQ 144(R11), F10
-	FMOVQ 16(R11), F23
-	WORD $0x4e37cd6a // fmla v10.4s, v11.4s, v23.4s
-	WORD $0x4e2acda7 // fmla v7.4s, v13.4s, v10.4s
+	VAND V4.B16, V14.B16, V26.B16
+	VUSRA $4, V26.B16, V25.B16
+	WORD $0x4f94eb3e // sdot v30.4s, v25.16b, v20.4b[2]
+	FMOVQ 144(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V14.B16, V28.B16
+	VUSRA $5, V28.B16, V10.B16
+	WORD $0x4fb4e95e // sdot v30.4s, v10.16b, v20.4b[3]
+	WORD $0x4eb8d7de // fsub v30.4s, v30.4s, v24.4s
+	WORD $0x4e7f101b // saddw2 v27.4s, v0.4s, v31.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e3bcfcc // fmla v12.4s, v30.4s, v27.4s
+	WORD $0x4f951190 // fmla v16.4s, v12.4s, v21.s[0]
 	PRFM 1088(R1), PLDL1KEEP
-	FMOVQ 0(R10), F12
-	FMOVQ 96(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 224(R1), F25
-	VSHL $4, V25.B16, V24.B16
-	VAND V2.B16, V24.B16, V18.B16
-	VUSRA $2, V18.B16, V22.B16
-	WORD $0x4f8fe2cc // sdot v12.4s, v22.16b, v15.4b[0]
-	FMOVQ 96(R1), F31
-	VUSHR $2, V31.B16, V31.B16
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V24.B16, V27.B16
-	VUSRA $3, V27.B16, V31.B16
-	WORD $0x4fafe3ec // sdot v12.4s, v31.16b, v15.4b[1]
-	FMOVQ 96(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V24.B16, V29.B16
-	VUSRA $4, V29.B16, V26.B16
-	WORD $0x4f8feb4c // sdot v12.4s, v26.16b, v15.4b[2]
-	FMOVQ 96(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V24.B16, V14.B16
-	VUSRA $5, V14.B16, V21.B16
-	WORD $0x4fafeaac // sdot v12.4s, v21.16b, v15.4b[3]
-	WORD $0x4eb3d58c // fsub v12.4s, v12.4s, v19.4s
-	WORD $0x4f91918c // fmul v12.4s, v12.4s, v17.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 160(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V25.B16, V11.B16
-	VUSRA $2, V11.B16, V30.B16
-	WORD $0x4f90e3dc // sdot v28.4s, v30.16b, v16.4b[0]
-	FMOVQ 160(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V25.B16, V13.B16
-	VUSRA $3, V13.B16, V23.B16
-	WORD $0x4fb0e2fc // sdot v28.4s, v23.16b, v16.4b[1]
-	FMOVQ 160(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V25.B16, V18.B16
-	VUSRA $4, V18.B16, V10.B16
-	WORD $0x4f90e95c // sdot v28.4s, v10.16b, v16.4b[2]
-	FMOVQ 160(R1), F22
-	VUSHR $6, V22.B16, V22.B16
-	VAND V5.B16, V25.B16, V27.B16
-	VUSRA $5, V27.B16, V22.B16
-	WORD $0x4fb0eadc // sdot v28.4s, v22.16b, v16.4b[3]
-	WORD $0x4eb4d79c // fsub v28.4s, v28.4s, v20.4s
-	WORD $0x4fb1939c // fmul v28.4s, v28.4s, v17.s[1]
-	FMOVD 8(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
-	FMOVQ 160(R11), F26
-	FMOVQ 32(R11), F14
-	WORD $0x4e2ecfba // fmla v26.4s, v29.4s, v14.4s
-	WORD $0x4e3acd88 // fmla v8.4s, v12.4s, v26.4s
-	FMOVD 24(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e75100b // saddw v11.4s, v0.4s, v21.4h
-	FMOVQ 160(R11), F30
-	FMOVQ 32(R11), F13
-	WORD $0x4e2dcd7e // fmla v30.4s, v11.4s, v13.4s
-	WORD $0x4e3ecf88 // fmla v8.4s, v28.4s, v30.4s
-	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F23
-	FMOVQ 112(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 240(R1), F10
-	VSHL $4, V10.B16, V24.B16
-	VAND V2.B16, V24.B16, V25.B16
-	VUSRA $2, V25.B16, V18.B16
-	WORD $0x4f8fe257 // sdot v23.4s, v18.16b, v15.4b[0]
-	FMOVQ 112(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V24.B16, V22.B16
-	VUSRA $3, V22.B16, V27.B16
-	WORD $0x4fafe377 // sdot v23.4s, v27.16b, v15.4b[1]
-	FMOVQ 112(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V24.B16, V14.B16
-	VUSRA $4, V14.B16, V29.B16
-	WORD $0x4f8febb7 // sdot v23.4s, v29.16b, v15.4b[2]
-	FMOVQ 112(R1), F12
-	VUSHR $6, V12.B16, V12.B16
-	VAND V5.B16, V24.B16, V26.B16
-	VUSRA $5, V26.B16, V12.B16
-	WORD $0x4fafe997 // sdot v23.4s, v12.16b, v15.4b[3]
-	WORD $0x4eb3d6f7 // fsub v23.4s, v23.4s, v19.4s
-	WORD $0x4f9192f7 // fmul v23.4s, v23.4s, v17.s[0]
-	FMOVQ 0(R10), F11
-	FMOVQ 176(R1), F13
+	FMOVQ 0(R10), F22
+	FMOVQ 96(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V2.B16, V10.B16, V28.B16
-	VUSRA $2, V28.B16, V13.B16
-	WORD $0x4f90e1ab // sdot v11.4s, v13.16b, v16.4b[0]
-	FMOVQ 176(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V10.B16, V25.B16
-	VUSRA $3, V25.B16, V30.B16
-	WORD $0x4fb0e3cb // sdot v11.4s, v30.16b, v16.4b[1]
-	FMOVQ 176(R1), F18
-	VUSHR $4, V18.B16, V18.B16
-	VAND V1.B16, V18.B16, V18.B16
-	VAND V4.B16, V10.B16, V22.B16
-	VUSRA $4, V22.B16, V18.B16
-	WORD $0x4f90ea4b // sdot v11.4s, v18.16b, v16.4b[2]
-	FMOVQ 176(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V10.B16, V14.B16
-	VUSRA $5, V14.B16, V27.B16
-	WORD $0x4fb0eb6b // sdot v11.4s, v27.16b, v16.4b[3]
-	WORD $0x4eb4d56b // fsub v11.4s, v11.4s, v20.4s
-	WORD $0x4fb1916b // fmul v11.4s, v11.4s, v17.s[1]
-	WORD $0x4e7f101d // saddw2 v29.4s, v0.4s, v31.8h
-	FMOVQ 176(R11), F26
-	FMOVQ 48(R11), F12
-	WORD $0x4e2ccfba // fmla v26.4s, v29.4s, v12.4s
-	WORD $0x4e3acee9 // fmla v9.4s, v23.4s, v26.4s
-	WORD $0x4e75101c // saddw2 v28.4s, v0.4s, v21.8h
-	FMOVQ 176(R11), F13
-	FMOVQ 48(R11), F25
-	WORD $0x4e39cf8d // fmla v13.4s, v28.4s, v25.4s
-	WORD $0x4e2dcd69 // fmla v9.4s, v11.4s, v13.4s
-	FMOVQ 64(R2), F30
-	FMOVQ 80(R2), F22
-	FMOVQ 96(R2), F18
-	WORD $0x4f3b0658 // sshr v24.4s, v18.4s, #5
-	VSUB V24.S4, V0.S4, V24.S4
-	VDUP V24.S[2], V10.S4
-	VDUP V24.S[3], V14.S4
-	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F27
-	FMOVQ 256(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 384(R1), F29
-	VSHL $4, V29.B16, V12.B16
-	VAND V2.B16, V12.B16, V23.B16
-	VUSRA $2, V23.B16, V31.B16
-	WORD $0x4f9ee3fb // sdot v27.4s, v31.16b, v30.4b[0]
-	FMOVQ 256(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V12.B16, V21.B16
-	VUSRA $3, V21.B16, V26.B16
-	WORD $0x4fbee35b // sdot v27.4s, v26.16b, v30.4b[1]
-	FMOVQ 256(R1), F28
-	VUSHR $4, V28.B16, V28.B16
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V4.B16, V12.B16, V25.B16
-	VUSRA $4, V25.B16, V28.B16
-	WORD $0x4f9eeb9b // sdot v27.4s, v28.16b, v30.4b[2]
-	FMOVQ 256(R1), F11
-	VUSHR $6, V11.B16, V11.B16
-	VAND V5.B16, V12.B16, V13.B16
-	VUSRA $5, V13.B16, V11.B16
-	WORD $0x4fbee97b // sdot v27.4s, v11.16b, v30.4b[3]
-	WORD $0x4eaad77b // fsub v27.4s, v27.4s, v10.4s
-	WORD $0x4f92937b // fmul v27.4s, v27.4s, v18.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 320(R1), F16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V2.B16, V29.B16, V17.B16
-	VUSRA $2, V17.B16, V16.B16
-	WORD $0x4f96e20f // sdot v15.4s, v16.16b, v22.4b[0]
-	FMOVQ 320(R1), F19
-	VUSHR $2, V19.B16, V19.B16
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V29.B16, V20.B16
-	VUSRA $3, V20.B16, V19.B16
-	WORD $0x4fb6e26f // sdot v15.4s, v19.16b, v22.4b[1]
-	FMOVQ 320(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V29.B16, V23.B16
-	VUSRA $4, V23.B16, V24.B16
-	WORD $0x4f96eb0f // sdot v15.4s, v24.16b, v22.4b[2]
-	FMOVQ 320(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V29.B16, V21.B16
-	VUSRA $5, V21.B16, V31.B16
-	WORD $0x4fb6ebef // sdot v15.4s, v31.16b, v22.4b[3]
-	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
-	WORD $0x4fb291ef // fmul v15.4s, v15.4s, v18.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
-	WORD $0x0e7a1019 // saddw v25.4s, v0.4s, v26.4h
-	FMOVQ 128(R11), F28
-	FMOVQ 0(R11), F13
-	WORD $0x4e2dcf3c // fmla v28.4s, v25.4s, v13.4s
-	WORD $0x4e3ccf66 // fmla v6.4s, v27.4s, v28.4s
-	FMOVD 48(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1011 // saddw v17.4s, v0.4s, v11.4h
-	FMOVQ 128(R11), F16
-	FMOVQ 0(R11), F20
-	WORD $0x4e34ce30 // fmla v16.4s, v17.4s, v20.4s
-	WORD $0x4e30cde6 // fmla v6.4s, v15.4s, v16.4s
-	PRFM 1280(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 272(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V12.B16
-	VAND V2.B16, V12.B16, V29.B16
-	VUSRA $2, V29.B16, V23.B16
-	WORD $0x4f9ee2f3 // sdot v19.4s, v23.16b, v30.4b[0]
-	FMOVQ 272(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V12.B16, V31.B16
-	VUSRA $3, V31.B16, V21.B16
-	WORD $0x4fbee2b3 // sdot v19.4s, v21.16b, v30.4b[1]
-	FMOVQ 272(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V12.B16, V13.B16
-	VUSRA $4, V13.B16, V25.B16
-	WORD $0x4f9eeb33 // sdot v19.4s, v25.16b, v30.4b[2]
-	FMOVQ 272(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V12.B16, V28.B16
-	VUSRA $5, V28.B16, V27.B16
-	WORD $0x4fbeeb73 // sdot v19.4s, v27.16b, v30.4b[3]
-	WORD $0x4eaad673 // fsub v19.4s, v19.4s, v10.4s
-	WORD $0x4f929273 // fmul v19.4s, v19.4s, v18.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 336(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V24.B16, V15.B16
-	VUSRA $2, V15.B16, V20.B16
-	WORD $0x4f96e291 // sdot v17.4s, v20.16b, v22.4b[0]
-	FMOVQ 336(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V24.B16, V29.B16
-	VUSRA $3, V29.B16, V16.B16
-	WORD $0x4fb6e211 // sdot v17.4s, v16.16b, v22.4b[1]
-	FMOVQ 336(R1), F23
-	VUSHR $4, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V24.B16, V31.B16
-	VUSRA $4, V31.B16, V23.B16
-	WORD $0x4f96eaf1 // sdot v17.4s, v23.16b, v22.4b[2]
-	FMOVQ 336(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V24.B16, V13.B16
-	VUSRA $5, V13.B16, V21.B16
-	WORD $0x4fb6eab1 // sdot v17.4s, v21.16b, v22.4b[3]
-	WORD $0x4eaed631 // fsub v17.4s, v17.4s, v14.4s
-	WORD $0x4fb29231 // fmul v17.4s, v17.4s, v18.s[1]
-	WORD $0x4e7a1019 // saddw2 v25.4s, v0.4s, v26.8h
-	FMOVQ 144(R11), F28
-	FMOVQ 16(R11), F27
-	WORD $0x4e3bcf3c // fmla v28.4s, v25.4s, v27.4s
-	WORD $0x4e3cce67 // fmla v7.4s, v19.4s, v28.4s
-	WORD $0x4e6b100f // saddw2 v15.4s, v0.4s, v11.8h
-	FMOVQ 144(R11), F20
-	FMOVQ 16(R11), F29
-	WORD $0x4e3dcdf4 // fmla v20.4s, v15.4s, v29.4s
-	WORD $0x4e34ce27 // fmla v7.4s, v17.4s, v20.4s
-	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F16
-	FMOVQ 288(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 416(R1), F23
-	VSHL $4, V23.B16, V12.B16
-	VAND V2.B16, V12.B16, V24.B16
-	VUSRA $2, V24.B16, V31.B16
-	WORD $0x4f9ee3f0 // sdot v16.4s, v31.16b, v30.4b[0]
-	FMOVQ 288(R1), F13
-	VUSHR $2, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V12.B16, V21.B16
-	VUSRA $3, V21.B16, V13.B16
-	WORD $0x4fbee1b0 // sdot v16.4s, v13.16b, v30.4b[1]
-	FMOVQ 288(R1), F26
-	VUSHR $4, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V4.B16, V12.B16, V25.B16
-	VUSRA $4, V25.B16, V26.B16
-	WORD $0x4f9eeb50 // sdot v16.4s, v26.16b, v30.4b[2]
-	FMOVQ 288(R1), F27
-	VUSHR $6, V27.B16, V27.B16
-	VAND V5.B16, V12.B16, V19.B16
-	VUSRA $5, V19.B16, V27.B16
-	WORD $0x4fbeeb70 // sdot v16.4s, v27.16b, v30.4b[3]
-	WORD $0x4eaad610 // fsub v16.4s, v16.4s, v10.4s
-	WORD $0x4f929210 // fmul v16.4s, v16.4s, v18.s[0]
-	FMOVQ 0(R10), F28
-	FMOVQ 352(R1), F11
-	VAND V1.B16, V11.B16, V11.B16
-	VAND V2.B16, V23.B16, V15.B16
-	VUSRA $2, V15.B16, V11.B16
-	WORD $0x4f96e17c // sdot v28.4s, v11.16b, v22.4b[0]
-	FMOVQ 352(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V23.B16, V17.B16
-	VUSRA $3, V17.B16, V29.B16
-	WORD $0x4fb6e3bc // sdot v28.4s, v29.16b, v22.4b[1]
-	FMOVQ 352(R1), F20
-	VUSHR $4, V20.B16, V20.B16
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V23.B16, V24.B16
-	VUSRA $4, V24.B16, V20.B16
-	WORD $0x4f96ea9c // sdot v28.4s, v20.16b, v22.4b[2]
-	FMOVQ 352(R1), F31
-	VUSHR $6, V31.B16, V31.B16
-	VAND V5.B16, V23.B16, V21.B16
-	VUSRA $5, V21.B16, V31.B16
-	WORD $0x4fb6ebfc // sdot v28.4s, v31.16b, v22.4b[3]
-	WORD $0x4eaed79c // fsub v28.4s, v28.4s, v14.4s
-	WORD $0x4fb2939c // fmul v28.4s, v28.4s, v18.s[1]
-	FMOVD 40(R1), F13
-	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
-	WORD $0x0e6d1019 // saddw v25.4s, v0.4s, v13.4h
-	FMOVQ 160(R11), F26
-	FMOVQ 32(R11), F19
-	WORD $0x4e33cf3a // fmla v26.4s, v25.4s, v19.4s
-	WORD $0x4e3ace08 // fmla v8.4s, v16.4s, v26.4s
-	FMOVD 56(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b100f // saddw v15.4s, v0.4s, v27.4h
-	FMOVQ 160(R11), F11
-	FMOVQ 32(R11), F17
-	WORD $0x4e31cdeb // fmla v11.4s, v15.4s, v17.4s
-	WORD $0x4e2bcf88 // fmla v8.4s, v28.4s, v11.4s
-	PRFM 1408(R1), PLDL1KEEP
-	FMOVQ 0(R10), F29
-	FMOVQ 304(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	FMOVQ 432(R1), F20
-	VSHL $4, V20.B16, V12.B16
-	VAND V2.B16, V12.B16, V23.B16
-	VUSRA $2, V23.B16, V24.B16
-	WORD $0x4f9ee31d // sdot v29.4s, v24.16b, v30.4b[0]
-	FMOVQ 304(R1), F21
-	VUSHR $2, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V12.B16, V31.B16
-	VUSRA $3, V31.B16, V21.B16
-	WORD $0x4fbee2bd // sdot v29.4s, v21.16b, v30.4b[1]
-	FMOVQ 304(R1), F25
-	VUSHR $4, V25.B16, V25.B16
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V4.B16, V12.B16, V19.B16
-	VUSRA $4, V19.B16, V25.B16
-	WORD $0x4f9eeb3d // sdot v29.4s, v25.16b, v30.4b[2]
-	FMOVQ 304(R1), F16
-	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V12.B16, V26.B16
-	VUSRA $5, V26.B16, V16.B16
-	WORD $0x4fbeea1d // sdot v29.4s, v16.16b, v30.4b[3]
-	WORD $0x4eaad7bd // fsub v29.4s, v29.4s, v10.4s
-	WORD $0x4f9293bd // fmul v29.4s, v29.4s, v18.s[0]
-	FMOVQ 0(R10), F15
-	FMOVQ 368(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V2.B16, V20.B16, V28.B16
-	VUSRA $2, V28.B16, V17.B16
-	WORD $0x4f96e22f // sdot v15.4s, v17.16b, v22.4b[0]
-	FMOVQ 368(R1), F11
+	FMOVQ 224(R1), F29
+	VSHL $4, V29.B16, V26.B16
+	VAND V2.B16, V26.B16, V25.B16
+	VUSRA $2, V25.B16, V13.B16
+	WORD $0x4f93e1b6 // sdot v22.4s, v13.16b, v19.4b[0]
+	FMOVQ 96(R1), F11
 	VUSHR $2, V11.B16, V11.B16
 	VAND V1.B16, V11.B16, V11.B16
-	VAND V3.B16, V20.B16, V23.B16
-	VUSRA $3, V23.B16, V11.B16
-	WORD $0x4fb6e16f // sdot v15.4s, v11.16b, v22.4b[1]
-	FMOVQ 368(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V20.B16, V31.B16
-	VUSRA $4, V31.B16, V24.B16
-	WORD $0x4f96eb0f // sdot v15.4s, v24.16b, v22.4b[2]
-	FMOVQ 368(R1), F21
+	VAND V3.B16, V26.B16, V14.B16
+	VUSRA $3, V14.B16, V11.B16
+	WORD $0x4fb3e176 // sdot v22.4s, v11.16b, v19.4b[1]
+	FMOVQ 96(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V26.B16, V10.B16
+	VUSRA $4, V10.B16, V28.B16
+	WORD $0x4f93eb96 // sdot v22.4s, v28.16b, v19.4b[2]
+	FMOVQ 96(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V26.B16, V30.B16
+	VUSRA $5, V30.B16, V31.B16
+	WORD $0x4fb3ebf6 // sdot v22.4s, v31.16b, v19.4b[3]
+	WORD $0x4eb7d6d6 // fsub v22.4s, v22.4s, v23.4s
+	FMOVD 8(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b100c // saddw v12.4s, v0.4s, v27.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cded6 // fmul v22.4s, v22.4s, v12.4s
+	FMOVQ 0(R10), F25
+	FMOVQ 160(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V29.B16, V14.B16
+	VUSRA $2, V14.B16, V13.B16
+	WORD $0x4f94e1b9 // sdot v25.4s, v13.16b, v20.4b[0]
+	FMOVQ 160(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V29.B16, V10.B16
+	VUSRA $3, V10.B16, V11.B16
+	WORD $0x4fb4e179 // sdot v25.4s, v11.16b, v20.4b[1]
+	FMOVQ 160(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V29.B16, V30.B16
+	VUSRA $4, V30.B16, V28.B16
+	WORD $0x4f94eb99 // sdot v25.4s, v28.16b, v20.4b[2]
+	FMOVQ 160(R1), F31
+	VUSHR $6, V31.B16, V31.B16
+	VAND V5.B16, V29.B16, V12.B16
+	VUSRA $5, V12.B16, V31.B16
+	WORD $0x4fb4ebf9 // sdot v25.4s, v31.16b, v20.4b[3]
+	WORD $0x4eb8d739 // fsub v25.4s, v25.4s, v24.4s
+	FMOVD 24(R1), F14
+	WORD $0x0f08a5ce // sshll v14.8h, v14.8b, #0
+	WORD $0x0e6e100d // saddw v13.4s, v0.4s, v14.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4e2dcf36 // fmla v22.4s, v25.4s, v13.4s
+	WORD $0x4f9512d1 // fmla v17.4s, v22.4s, v21.s[0]
+	PRFM 1152(R1), PLDL1KEEP
+	FMOVQ 0(R10), F10
+	FMOVQ 112(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 240(R1), F30
+	VSHL $4, V30.B16, V28.B16
+	VAND V2.B16, V28.B16, V26.B16
+	VUSRA $2, V26.B16, V11.B16
+	WORD $0x4f93e16a // sdot v10.4s, v11.16b, v19.4b[0]
+	FMOVQ 112(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V28.B16, V12.B16
+	VUSRA $3, V12.B16, V29.B16
+	WORD $0x4fb3e3aa // sdot v10.4s, v29.16b, v19.4b[1]
+	FMOVQ 112(R1), F31
+	VUSHR $4, V31.B16, V31.B16
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V4.B16, V28.B16, V25.B16
+	VUSRA $4, V25.B16, V31.B16
+	WORD $0x4f93ebea // sdot v10.4s, v31.16b, v19.4b[2]
+	FMOVQ 112(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V28.B16, V22.B16
+	VUSRA $5, V22.B16, V13.B16
+	WORD $0x4fb3e9aa // sdot v10.4s, v13.16b, v19.4b[3]
+	WORD $0x4eb7d54a // fsub v10.4s, v10.4s, v23.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e3add4a // fmul v10.4s, v10.4s, v26.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 176(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V2.B16, V30.B16, V29.B16
+	VUSRA $2, V29.B16, V12.B16
+	WORD $0x4f94e18b // sdot v11.4s, v12.16b, v20.4b[0]
+	FMOVQ 176(R1), F25
+	VUSHR $2, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V30.B16, V31.B16
+	VUSRA $3, V31.B16, V25.B16
+	WORD $0x4fb4e32b // sdot v11.4s, v25.16b, v20.4b[1]
+	FMOVQ 176(R1), F22
+	VUSHR $4, V22.B16, V22.B16
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V4.B16, V30.B16, V13.B16
+	VUSRA $4, V13.B16, V22.B16
+	WORD $0x4f94eacb // sdot v11.4s, v22.16b, v20.4b[2]
+	FMOVQ 176(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V30.B16, V26.B16
+	VUSRA $5, V26.B16, V27.B16
+	WORD $0x4fb4eb6b // sdot v11.4s, v27.16b, v20.4b[3]
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e6e101d // saddw2 v29.4s, v0.4s, v14.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e3dcd6a // fmla v10.4s, v11.4s, v29.4s
+	WORD $0x4f951152 // fmla v18.4s, v10.4s, v21.s[0]
+	FMOVQ 64(R2), F12
+	FMOVQ 80(R2), F31
+	FMOVQ 96(R2), F25
+	WORD $0x4f3b072d // sshr v13.4s, v25.4s, #5
+	VSUB V13.S4, V0.S4, V13.S4
+	VDUP V13.S[2], V22.S4
+	VDUP V13.S[3], V28.S4
+	PRFM 1216(R1), PLDL1KEEP
+	FMOVQ 0(R10), F30
+	FMOVQ 256(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	FMOVQ 384(R1), F27
+	VSHL $4, V27.B16, V14.B16
+	VAND V2.B16, V14.B16, V11.B16
+	VUSRA $2, V11.B16, V26.B16
+	WORD $0x4f8ce35e // sdot v30.4s, v26.16b, v12.4b[0]
+	FMOVQ 256(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V14.B16, V10.B16
+	VUSRA $3, V10.B16, V29.B16
+	WORD $0x4face3be // sdot v30.4s, v29.16b, v12.4b[1]
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V14.B16, V20.B16
+	VUSRA $4, V20.B16, V19.B16
+	WORD $0x4f8cea7e // sdot v30.4s, v19.16b, v12.4b[2]
+	FMOVQ 256(R1), F21
 	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V20.B16, V19.B16
-	VUSRA $5, V19.B16, V21.B16
-	WORD $0x4fb6eaaf // sdot v15.4s, v21.16b, v22.4b[3]
-	WORD $0x4eaed5ef // fsub v15.4s, v15.4s, v14.4s
-	WORD $0x4fb291ef // fmul v15.4s, v15.4s, v18.s[1]
-	WORD $0x4e6d1019 // saddw2 v25.4s, v0.4s, v13.8h
-	FMOVQ 176(R11), F26
-	FMOVQ 48(R11), F16
-	WORD $0x4e30cf3a // fmla v26.4s, v25.4s, v16.4s
-	WORD $0x4e3acfa9 // fmla v9.4s, v29.4s, v26.4s
-	WORD $0x4e7b101c // saddw2 v28.4s, v0.4s, v27.8h
-	FMOVQ 176(R11), F17
-	FMOVQ 48(R11), F23
-	WORD $0x4e37cf91 // fmla v17.4s, v28.4s, v23.4s
-	WORD $0x4e31cde9 // fmla v9.4s, v15.4s, v17.4s
+	VAND V5.B16, V14.B16, V23.B16
+	VUSRA $5, V23.B16, V21.B16
+	WORD $0x4faceabe // sdot v30.4s, v21.16b, v12.4b[3]
+	WORD $0x4eb6d7de // fsub v30.4s, v30.4s, v22.4s
+	FMOVD 32(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e78100d // saddw v13.4s, v0.4s, v24.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x6e2ddfde // fmul v30.4s, v30.4s, v13.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 320(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V2.B16, V27.B16, V10.B16
+	VUSRA $2, V10.B16, V26.B16
+	WORD $0x4f9fe34b // sdot v11.4s, v26.16b, v31.4b[0]
+	FMOVQ 320(R1), F29
+	VUSHR $2, V29.B16, V29.B16
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V27.B16, V20.B16
+	VUSRA $3, V20.B16, V29.B16
+	WORD $0x4fbfe3ab // sdot v11.4s, v29.16b, v31.4b[1]
+	FMOVQ 320(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V27.B16, V23.B16
+	VUSRA $4, V23.B16, V19.B16
+	WORD $0x4f9fea6b // sdot v11.4s, v19.16b, v31.4b[2]
+	FMOVQ 320(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V27.B16, V13.B16
+	VUSRA $5, V13.B16, V21.B16
+	WORD $0x4fbfeaab // sdot v11.4s, v21.16b, v31.4b[3]
+	WORD $0x4ebcd56b // fsub v11.4s, v11.4s, v28.4s
+	FMOVD 48(R1), F10
+	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
+	WORD $0x0e6a101a // saddw v26.4s, v0.4s, v10.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4e3acd7e // fmla v30.4s, v11.4s, v26.4s
+	WORD $0x4f9913cf // fmla v15.4s, v30.4s, v25.s[0]
+	PRFM 1280(R1), PLDL1KEEP
+	FMOVQ 0(R10), F20
+	FMOVQ 272(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 400(R1), F23
+	VSHL $4, V23.B16, V19.B16
+	VAND V2.B16, V19.B16, V14.B16
+	VUSRA $2, V14.B16, V29.B16
+	WORD $0x4f8ce3b4 // sdot v20.4s, v29.16b, v12.4b[0]
+	FMOVQ 272(R1), F27
+	VUSHR $2, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V19.B16, V13.B16
+	VUSRA $3, V13.B16, V27.B16
+	WORD $0x4face374 // sdot v20.4s, v27.16b, v12.4b[1]
+	FMOVQ 272(R1), F21
+	VUSHR $4, V21.B16, V21.B16
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V4.B16, V19.B16, V11.B16
+	VUSRA $4, V11.B16, V21.B16
+	WORD $0x4f8ceab4 // sdot v20.4s, v21.16b, v12.4b[2]
+	FMOVQ 272(R1), F26
+	VUSHR $6, V26.B16, V26.B16
+	VAND V5.B16, V19.B16, V30.B16
+	VUSRA $5, V30.B16, V26.B16
+	WORD $0x4faceb54 // sdot v20.4s, v26.16b, v12.4b[3]
+	WORD $0x4eb6d694 // fsub v20.4s, v20.4s, v22.4s
+	WORD $0x4e78100e // saddw2 v14.4s, v0.4s, v24.8h
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x6e2ede94 // fmul v20.4s, v20.4s, v14.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 336(R1), F13
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V2.B16, V23.B16, V27.B16
+	VUSRA $2, V27.B16, V13.B16
+	WORD $0x4f9fe1bd // sdot v29.4s, v13.16b, v31.4b[0]
+	FMOVQ 336(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V23.B16, V21.B16
+	VUSRA $3, V21.B16, V11.B16
+	WORD $0x4fbfe17d // sdot v29.4s, v11.16b, v31.4b[1]
+	FMOVQ 336(R1), F30
+	VUSHR $4, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V4.B16, V23.B16, V26.B16
+	VUSRA $4, V26.B16, V30.B16
+	WORD $0x4f9febdd // sdot v29.4s, v30.16b, v31.4b[2]
+	FMOVQ 336(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V23.B16, V14.B16
+	VUSRA $5, V14.B16, V24.B16
+	WORD $0x4fbfeb1d // sdot v29.4s, v24.16b, v31.4b[3]
+	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
+	WORD $0x4e6a101b // saddw2 v27.4s, v0.4s, v10.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	WORD $0x4e3bcfb4 // fmla v20.4s, v29.4s, v27.4s
+	WORD $0x4f991290 // fmla v16.4s, v20.4s, v25.s[0]
+	PRFM 1344(R1), PLDL1KEEP
+	FMOVQ 0(R10), F13
+	FMOVQ 288(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	FMOVQ 416(R1), F11
+	VSHL $4, V11.B16, V26.B16
+	VAND V2.B16, V26.B16, V30.B16
+	VUSRA $2, V30.B16, V21.B16
+	WORD $0x4f8ce2ad // sdot v13.4s, v21.16b, v12.4b[0]
+	FMOVQ 288(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V26.B16, V23.B16
+	VUSRA $3, V23.B16, V19.B16
+	WORD $0x4face26d // sdot v13.4s, v19.16b, v12.4b[1]
+	FMOVQ 288(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V26.B16, V24.B16
+	VUSRA $4, V24.B16, V14.B16
+	WORD $0x4f8ce9cd // sdot v13.4s, v14.16b, v12.4b[2]
+	FMOVQ 288(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V26.B16, V29.B16
+	VUSRA $5, V29.B16, V10.B16
+	WORD $0x4face94d // sdot v13.4s, v10.16b, v12.4b[3]
+	WORD $0x4eb6d5ad // fsub v13.4s, v13.4s, v22.4s
+	FMOVD 40(R1), F27
+	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
+	WORD $0x0e7b1014 // saddw v20.4s, v0.4s, v27.4h
+	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
+	WORD $0x6e34ddad // fmul v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R10), F30
+	FMOVQ 352(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V2.B16, V11.B16, V23.B16
+	VUSRA $2, V23.B16, V21.B16
+	WORD $0x4f9fe2be // sdot v30.4s, v21.16b, v31.4b[0]
+	FMOVQ 352(R1), F19
+	VUSHR $2, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V3.B16, V11.B16, V24.B16
+	VUSRA $3, V24.B16, V19.B16
+	WORD $0x4fbfe27e // sdot v30.4s, v19.16b, v31.4b[1]
+	FMOVQ 352(R1), F14
+	VUSHR $4, V14.B16, V14.B16
+	VAND V1.B16, V14.B16, V14.B16
+	VAND V4.B16, V11.B16, V29.B16
+	VUSRA $4, V29.B16, V14.B16
+	WORD $0x4f9fe9de // sdot v30.4s, v14.16b, v31.4b[2]
+	FMOVQ 352(R1), F10
+	VUSHR $6, V10.B16, V10.B16
+	VAND V5.B16, V11.B16, V20.B16
+	VUSRA $5, V20.B16, V10.B16
+	WORD $0x4fbfe95e // sdot v30.4s, v10.16b, v31.4b[3]
+	WORD $0x4ebcd7de // fsub v30.4s, v30.4s, v28.4s
+	FMOVD 56(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e771015 // saddw v21.4s, v0.4s, v23.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4e35cfcd // fmla v13.4s, v30.4s, v21.4s
+	WORD $0x4f9911b1 // fmla v17.4s, v13.4s, v25.s[0]
+	PRFM 1408(R1), PLDL1KEEP
+	FMOVQ 0(R10), F24
+	FMOVQ 304(R1), F19
+	VAND V1.B16, V19.B16, V19.B16
+	FMOVQ 432(R1), F29
+	VSHL $4, V29.B16, V14.B16
+	VAND V2.B16, V14.B16, V26.B16
+	VUSRA $2, V26.B16, V19.B16
+	WORD $0x4f8ce278 // sdot v24.4s, v19.16b, v12.4b[0]
+	FMOVQ 304(R1), F11
+	VUSHR $2, V11.B16, V11.B16
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V14.B16, V20.B16
+	VUSRA $3, V20.B16, V11.B16
+	WORD $0x4face178 // sdot v24.4s, v11.16b, v12.4b[1]
+	FMOVQ 304(R1), F10
+	VUSHR $4, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V4.B16, V14.B16, V30.B16
+	VUSRA $4, V30.B16, V10.B16
+	WORD $0x4f8ce958 // sdot v24.4s, v10.16b, v12.4b[2]
+	FMOVQ 304(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V14.B16, V13.B16
+	VUSRA $5, V13.B16, V21.B16
+	WORD $0x4faceab8 // sdot v24.4s, v21.16b, v12.4b[3]
+	WORD $0x4eb6d718 // fsub v24.4s, v24.4s, v22.4s
+	WORD $0x4e7b101a // saddw2 v26.4s, v0.4s, v27.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x6e3adf18 // fmul v24.4s, v24.4s, v26.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 368(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V2.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V20.B16
+	WORD $0x4f9fe293 // sdot v19.4s, v20.16b, v31.4b[0]
+	FMOVQ 368(R1), F30
+	VUSHR $2, V30.B16, V30.B16
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V3.B16, V29.B16, V10.B16
+	VUSRA $3, V10.B16, V30.B16
+	WORD $0x4fbfe3d3 // sdot v19.4s, v30.16b, v31.4b[1]
+	FMOVQ 368(R1), F13
+	VUSHR $4, V13.B16, V13.B16
+	VAND V1.B16, V13.B16, V13.B16
+	VAND V4.B16, V29.B16, V21.B16
+	VUSRA $4, V21.B16, V13.B16
+	WORD $0x4f9fe9b3 // sdot v19.4s, v13.16b, v31.4b[2]
+	FMOVQ 368(R1), F27
+	VUSHR $6, V27.B16, V27.B16
+	VAND V5.B16, V29.B16, V26.B16
+	VUSRA $5, V26.B16, V27.B16
+	WORD $0x4fbfeb73 // sdot v19.4s, v27.16b, v31.4b[3]
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	WORD $0x4e77100b // saddw2 v11.4s, v0.4s, v23.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e2bce78 // fmla v24.4s, v19.4s, v11.4s
+	WORD $0x4f991312 // fmla v18.4s, v24.4s, v25.s[0]
 	ADD $448, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair71
+	FMOVQ 0(R11), F20
+	WORD $0x4e34cde6 // fmla v6.4s, v15.4s, v20.4s
+	FMOVQ 16(R11), F10
+	WORD $0x4e2ace07 // fmla v7.4s, v16.4s, v10.4s
+	FMOVQ 32(R11), F30
+	WORD $0x4e3ece28 // fmla v8.4s, v17.4s, v30.4s
+	FMOVQ 48(R11), F21
+	WORD $0x4e35ce49 // fmla v9.4s, v18.4s, v21.4s
 	SUBS $1, R9
 	BNE block70
 	FSTPQ (F6, F7), 0(R14)
@@ -6233,17 +6139,11 @@ bunch75:
 	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FSTPQ (F9, F10), 0(R11)
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	FSTPQ (F9, F10), 128(R11)
 	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	FMOVD 24(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
 	FSTPQ (F11, F12), 32(R11)
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	FSTPQ (F11, F12), 160(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -6301,442 +6201,410 @@ pair76:
 	FMOVD 0(R1), F31
 	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
 	WORD $0x0e7f1007 // saddw v7.4s, v0.4s, v31.4h
-	FMOVQ 128(R11), F9
-	FMOVQ 0(R11), F10
-	WORD $0x4e2acce9 // fmla v9.4s, v7.4s, v10.4s
-	FMOVD 16(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
-	FMOVQ 128(R11), F8
-	FMOVQ 0(R11), F16
-	WORD $0x4e30cd88 // fmla v8.4s, v12.4s, v16.4s
+	WORD $0x4ea0d4e7 // fsub v7.4s, v7.4s, v0.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
+	WORD $0x4ea0d54a // fsub v10.4s, v10.4s, v0.4s
+	FMOVQ 80(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	FMOVQ 208(R1), F12
+	VSHL $4, V12.B16, V8.B16
+	VAND V2.B16, V8.B16, V16.B16
+	VUSRA $2, V16.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
 	FMOVQ 80(R1), F18
+	VUSHR $2, V18.B16, V18.B16
 	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 208(R1), F13
-	VSHL $4, V13.B16, V17.B16
-	VAND V2.B16, V17.B16, V20.B16
-	VUSRA $2, V20.B16, V18.B16
+	VAND V3.B16, V8.B16, V13.B16
+	VUSRA $3, V13.B16, V18.B16
 	VSUB V6.B16, V18.B16, V18.B16
+	FSTPQ (F11, F18), 256(R23)
+	FMOVQ 80(R1), F17
+	VUSHR $4, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V4.B16, V8.B16, V20.B16
+	VUSRA $4, V20.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
 	FMOVQ 80(R1), F22
-	VUSHR $2, V22.B16, V22.B16
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V17.B16, V19.B16
-	VUSRA $3, V19.B16, V22.B16
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V8.B16, V19.B16
+	VUSRA $5, V19.B16, V22.B16
 	VSUB V6.B16, V22.B16, V22.B16
-	FSTPQ (F18, F22), 256(R23)
-	FMOVQ 80(R1), F21
-	VUSHR $4, V21.B16, V21.B16
+	FSTPQ (F17, F22), 288(R23)
+	FMOVQ 144(R1), F21
 	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V17.B16, V24.B16
-	VUSRA $4, V24.B16, V21.B16
+	VAND V2.B16, V12.B16, V24.B16
+	VUSRA $2, V24.B16, V21.B16
 	VSUB V6.B16, V21.B16, V21.B16
-	FMOVQ 80(R1), F26
-	VUSHR $6, V26.B16, V26.B16
-	VAND V5.B16, V17.B16, V23.B16
-	VUSRA $5, V23.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FSTPQ (F21, F26), 288(R23)
-	FMOVQ 144(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V13.B16, V28.B16
-	VUSRA $2, V28.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FMOVQ 144(R1), F15
-	VUSHR $2, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V13.B16, V14.B16
-	VUSRA $3, V14.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FSTPQ (F25, F15), 320(R23)
-	FMOVQ 144(R1), F30
-	VUSHR $4, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V4.B16, V13.B16, V27.B16
-	VUSRA $4, V27.B16, V30.B16
-	VSUB V6.B16, V30.B16, V30.B16
-	FMOVQ 144(R1), F29
-	VUSHR $6, V29.B16, V29.B16
-	VAND V5.B16, V13.B16, V7.B16
-	VUSRA $5, V7.B16, V29.B16
-	VSUB V6.B16, V29.B16, V29.B16
-	FSTPQ (F30, F29), 352(R23)
-	WORD $0x4e7f100a // saddw2 v10.4s, v0.4s, v31.8h
-	FMOVQ 144(R11), F12
-	FMOVQ 16(R11), F16
-	WORD $0x4e30cd4c // fmla v12.4s, v10.4s, v16.4s
-	FSTPQ (F9, F12), 0(R23)
-	WORD $0x4e6b1014 // saddw2 v20.4s, v0.4s, v11.8h
-	FMOVQ 144(R11), F19
-	FMOVQ 16(R11), F18
-	WORD $0x4e32ce93 // fmla v19.4s, v20.4s, v18.4s
-	FSTPQ (F8, F19), 64(R23)
-	FMOVQ 96(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	FMOVQ 224(R1), F24
-	VSHL $4, V24.B16, V23.B16
-	VAND V2.B16, V23.B16, V21.B16
-	VUSRA $2, V21.B16, V22.B16
-	VSUB V6.B16, V22.B16, V22.B16
-	FMOVQ 96(R1), F26
+	FMOVQ 144(R1), F26
 	VUSHR $2, V26.B16, V26.B16
 	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V23.B16, V28.B16
+	VAND V3.B16, V12.B16, V23.B16
+	VUSRA $3, V23.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FSTPQ (F21, F26), 320(R23)
+	FMOVQ 144(R1), F25
+	VUSHR $4, V25.B16, V25.B16
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V4.B16, V12.B16, V28.B16
+	VUSRA $4, V28.B16, V25.B16
+	VSUB V6.B16, V25.B16, V25.B16
+	FMOVQ 144(R1), F15
+	VUSHR $6, V15.B16, V15.B16
+	VAND V5.B16, V12.B16, V14.B16
+	VUSRA $5, V14.B16, V15.B16
+	VSUB V6.B16, V15.B16, V15.B16
+	FSTPQ (F25, F15), 352(R23)
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FSTPQ (F7, F30), 0(R23)
+	WORD $0x4e69101b // saddw2 v27.4s, v0.4s, v9.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FSTPQ (F10, F27), 64(R23)
+	FMOVQ 96(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 224(R1), F16
+	VSHL $4, V16.B16, V13.B16
+	VAND V2.B16, V13.B16, V11.B16
+	VUSRA $2, V11.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FMOVQ 96(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V13.B16, V20.B16
+	VUSRA $3, V20.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FSTPQ (F29, F18), 384(R23)
+	FMOVQ 96(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V13.B16, V17.B16
+	VUSRA $4, V17.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 96(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V13.B16, V24.B16
+	VUSRA $5, V24.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FSTPQ (F19, F22), 416(R23)
+	FMOVQ 160(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V16.B16, V21.B16
+	VUSRA $2, V21.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 160(R1), F26
+	VUSHR $2, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V16.B16, V28.B16
 	VUSRA $3, V28.B16, V26.B16
 	VSUB V6.B16, V26.B16, V26.B16
-	FSTPQ (F22, F26), 384(R23)
-	FMOVQ 96(R1), F14
-	VUSHR $4, V14.B16, V14.B16
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V4.B16, V23.B16, V25.B16
-	VUSRA $4, V25.B16, V14.B16
+	FSTPQ (F23, F26), 448(R23)
+	FMOVQ 160(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V4.B16, V16.B16, V12.B16
+	VUSRA $4, V12.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 160(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V16.B16, V25.B16
+	VUSRA $5, V25.B16, V14.B16
 	VSUB V6.B16, V14.B16, V14.B16
-	FMOVQ 96(R1), F15
-	VUSHR $6, V15.B16, V15.B16
-	VAND V5.B16, V23.B16, V27.B16
-	VUSRA $5, V27.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FSTPQ (F14, F15), 416(R23)
-	FMOVQ 160(R1), F17
-	VAND V1.B16, V17.B16, V17.B16
-	VAND V2.B16, V24.B16, V13.B16
-	VUSRA $2, V13.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FMOVQ 160(R1), F7
-	VUSHR $2, V7.B16, V7.B16
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V3.B16, V24.B16, V30.B16
-	VUSRA $3, V30.B16, V7.B16
-	VSUB V6.B16, V7.B16, V7.B16
-	FSTPQ (F17, F7), 448(R23)
-	FMOVQ 160(R1), F29
-	VUSHR $4, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V4.B16, V24.B16, V31.B16
-	VUSRA $4, V31.B16, V29.B16
-	VSUB V6.B16, V29.B16, V29.B16
-	FMOVQ 160(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	VAND V5.B16, V24.B16, V16.B16
-	VUSRA $5, V16.B16, V10.B16
-	VSUB V6.B16, V10.B16, V10.B16
-	FSTPQ (F29, F10), 480(R23)
-	FMOVD 8(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
-	FMOVQ 160(R11), F11
-	FMOVQ 32(R11), F20
-	WORD $0x4e34cd8b // fmla v11.4s, v12.4s, v20.4s
-	FMOVD 24(R1), F18
-	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
-	WORD $0x0e721008 // saddw v8.4s, v0.4s, v18.4h
-	FMOVQ 160(R11), F19
-	FMOVQ 32(R11), F21
-	WORD $0x4e35cd13 // fmla v19.4s, v8.4s, v21.4s
-	FMOVQ 112(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	FMOVQ 240(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V25.B16
-	VUSRA $2, V25.B16, V28.B16
-	VSUB V6.B16, V28.B16, V28.B16
-	FMOVQ 112(R1), F27
-	VUSHR $2, V27.B16, V27.B16
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V26.B16, V14.B16
-	VUSRA $3, V14.B16, V27.B16
-	VSUB V6.B16, V27.B16, V27.B16
-	FSTPQ (F28, F27), 512(R23)
-	FMOVQ 112(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V26.B16, V13.B16
-	VUSRA $4, V13.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FMOVQ 112(R1), F30
-	VUSHR $6, V30.B16, V30.B16
-	VAND V5.B16, V26.B16, V17.B16
-	VUSRA $5, V17.B16, V30.B16
-	VSUB V6.B16, V30.B16, V30.B16
-	FSTPQ (F15, F30), 544(R23)
-	FMOVQ 176(R1), F7
-	VAND V1.B16, V7.B16, V7.B16
-	VAND V2.B16, V22.B16, V31.B16
-	VUSRA $2, V31.B16, V7.B16
-	VSUB V6.B16, V7.B16, V7.B16
-	FMOVQ 176(R1), F23
-	VUSHR $2, V23.B16, V23.B16
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V22.B16, V24.B16
-	VUSRA $3, V24.B16, V23.B16
-	VSUB V6.B16, V23.B16, V23.B16
-	FSTPQ (F7, F23), 576(R23)
-	FMOVQ 176(R1), F16
-	VUSHR $4, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V4.B16, V22.B16, V29.B16
-	VUSRA $4, V29.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FMOVQ 176(R1), F10
-	VUSHR $6, V10.B16, V10.B16
-	VAND V5.B16, V22.B16, V12.B16
-	VUSRA $5, V12.B16, V10.B16
-	VSUB V6.B16, V10.B16, V10.B16
-	FSTPQ (F16, F10), 608(R23)
-	WORD $0x4e691014 // saddw2 v20.4s, v0.4s, v9.8h
-	FMOVQ 176(R11), F8
-	FMOVQ 48(R11), F21
-	WORD $0x4e35ce88 // fmla v8.4s, v20.4s, v21.4s
-	FSTPQ (F11, F8), 32(R23)
-	WORD $0x4e721019 // saddw2 v25.4s, v0.4s, v18.8h
-	FMOVQ 176(R11), F14
-	FMOVQ 48(R11), F28
-	WORD $0x4e3ccf2e // fmla v14.4s, v25.4s, v28.4s
-	FSTPQ (F19, F14), 96(R23)
-	ADD $640, R23
-	FMOVQ 256(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 384(R1), F13
-	VSHL $4, V13.B16, V17.B16
-	VAND V2.B16, V17.B16, V15.B16
-	VUSRA $2, V15.B16, V27.B16
-	VSUB V6.B16, V27.B16, V27.B16
-	FMOVQ 256(R1), F30
-	VUSHR $2, V30.B16, V30.B16
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V17.B16, V31.B16
-	VUSRA $3, V31.B16, V30.B16
-	VSUB V6.B16, V30.B16, V30.B16
-	FSTPQ (F27, F30), 128(R23)
-	FMOVQ 256(R1), F24
-	VUSHR $4, V24.B16, V24.B16
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V4.B16, V17.B16, V7.B16
-	VUSRA $4, V7.B16, V24.B16
-	VSUB V6.B16, V24.B16, V24.B16
-	FMOVQ 256(R1), F23
-	VUSHR $6, V23.B16, V23.B16
-	VAND V5.B16, V17.B16, V29.B16
-	VUSRA $5, V29.B16, V23.B16
-	VSUB V6.B16, V23.B16, V23.B16
-	FSTPQ (F24, F23), 160(R23)
-	FMOVQ 320(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V13.B16, V22.B16
-	VUSRA $2, V22.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FMOVQ 320(R1), F12
-	VUSHR $2, V12.B16, V12.B16
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V3.B16, V13.B16, V16.B16
-	VUSRA $3, V16.B16, V12.B16
-	VSUB V6.B16, V12.B16, V12.B16
-	FSTPQ (F26, F12), 192(R23)
-	FMOVQ 320(R1), F10
-	VUSHR $4, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V4.B16, V13.B16, V9.B16
-	VUSRA $4, V9.B16, V10.B16
-	VSUB V6.B16, V10.B16, V10.B16
-	FMOVQ 320(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V13.B16, V21.B16
-	VUSRA $5, V21.B16, V20.B16
+	FSTPQ (F8, F14), 480(R23)
+	FMOVD 8(R1), F15
+	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
+	WORD $0x0e6f101f // saddw v31.4s, v0.4s, v15.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVD 24(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e67101e // saddw v30.4s, v0.4s, v7.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 112(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 240(R1), F10
+	VSHL $4, V10.B16, V27.B16
+	VAND V2.B16, V27.B16, V11.B16
+	VUSRA $2, V11.B16, V9.B16
+	VSUB V6.B16, V9.B16, V9.B16
+	FMOVQ 112(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V27.B16, V29.B16
+	VUSRA $3, V29.B16, V20.B16
 	VSUB V6.B16, V20.B16, V20.B16
-	FSTPQ (F10, F20), 224(R23)
-	FMOVD 32(R1), F11
-	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
-	WORD $0x0e6b1008 // saddw v8.4s, v0.4s, v11.4h
-	FMOVQ 128(R11), F18
-	FMOVQ 0(R11), F25
-	WORD $0x4e39cd12 // fmla v18.4s, v8.4s, v25.4s
-	FMOVD 48(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c1013 // saddw v19.4s, v0.4s, v28.4h
-	FMOVQ 128(R11), F14
-	FMOVQ 0(R11), F15
-	WORD $0x4e2fce6e // fmla v14.4s, v19.4s, v15.4s
-	FMOVQ 272(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	FMOVQ 400(R1), F27
-	VSHL $4, V27.B16, V30.B16
-	VAND V2.B16, V30.B16, V7.B16
-	VUSRA $2, V7.B16, V31.B16
-	VSUB V6.B16, V31.B16, V31.B16
-	FMOVQ 272(R1), F29
-	VUSHR $2, V29.B16, V29.B16
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V3.B16, V30.B16, V24.B16
-	VUSRA $3, V24.B16, V29.B16
-	VSUB V6.B16, V29.B16, V29.B16
-	FSTPQ (F31, F29), 256(R23)
-	FMOVQ 272(R1), F23
-	VUSHR $4, V23.B16, V23.B16
+	FSTPQ (F9, F20), 512(R23)
+	FMOVQ 112(R1), F18
+	VUSHR $4, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V4.B16, V27.B16, V17.B16
+	VUSRA $4, V17.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FMOVQ 112(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V27.B16, V19.B16
+	VUSRA $5, V19.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FSTPQ (F18, F24), 544(R23)
+	FMOVQ 176(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V2.B16, V10.B16, V21.B16
+	VUSRA $2, V21.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FMOVQ 176(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V10.B16, V23.B16
+	VUSRA $3, V23.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FSTPQ (F22, F28), 576(R23)
+	FMOVQ 176(R1), F26
+	VUSHR $4, V26.B16, V26.B16
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V4.B16, V10.B16, V12.B16
+	VUSRA $4, V12.B16, V26.B16
+	VSUB V6.B16, V26.B16, V26.B16
+	FMOVQ 176(R1), F13
+	VUSHR $6, V13.B16, V13.B16
+	VAND V5.B16, V10.B16, V16.B16
+	VUSRA $5, V16.B16, V13.B16
+	VSUB V6.B16, V13.B16, V13.B16
+	FSTPQ (F26, F13), 608(R23)
+	WORD $0x4e6f1019 // saddw2 v25.4s, v0.4s, v15.8h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FSTPQ (F31, F25), 32(R23)
+	WORD $0x4e671008 // saddw2 v8.4s, v0.4s, v7.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FSTPQ (F30, F8), 96(R23)
+	ADD $640, R23
+	FMOVQ 256(R1), F14
+	VAND V1.B16, V14.B16, V14.B16
+	FMOVQ 384(R1), F11
+	VSHL $4, V11.B16, V29.B16
+	VAND V2.B16, V29.B16, V9.B16
+	VUSRA $2, V9.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FMOVQ 256(R1), F20
+	VUSHR $2, V20.B16, V20.B16
+	VAND V1.B16, V20.B16, V20.B16
+	VAND V3.B16, V29.B16, V17.B16
+	VUSRA $3, V17.B16, V20.B16
+	VSUB V6.B16, V20.B16, V20.B16
+	FSTPQ (F14, F20), 128(R23)
+	FMOVQ 256(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V29.B16, V18.B16
+	VUSRA $4, V18.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 256(R1), F24
+	VUSHR $6, V24.B16, V24.B16
+	VAND V5.B16, V29.B16, V21.B16
+	VUSRA $5, V21.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FSTPQ (F19, F24), 160(R23)
+	FMOVQ 320(R1), F23
 	VAND V1.B16, V23.B16, V23.B16
-	VAND V4.B16, V30.B16, V22.B16
-	VUSRA $4, V22.B16, V23.B16
+	VAND V2.B16, V11.B16, V22.B16
+	VUSRA $2, V22.B16, V23.B16
 	VSUB V6.B16, V23.B16, V23.B16
-	FMOVQ 272(R1), F16
+	FMOVQ 320(R1), F28
+	VUSHR $2, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V11.B16, V12.B16
+	VUSRA $3, V12.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FSTPQ (F23, F28), 192(R23)
+	FMOVQ 320(R1), F27
+	VUSHR $4, V27.B16, V27.B16
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V4.B16, V11.B16, V10.B16
+	VUSRA $4, V10.B16, V27.B16
+	VSUB V6.B16, V27.B16, V27.B16
+	FMOVQ 320(R1), F16
 	VUSHR $6, V16.B16, V16.B16
-	VAND V5.B16, V30.B16, V26.B16
+	VAND V5.B16, V11.B16, V26.B16
 	VUSRA $5, V26.B16, V16.B16
 	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F23, F16), 288(R23)
-	FMOVQ 336(R1), F12
-	VAND V1.B16, V12.B16, V12.B16
-	VAND V2.B16, V27.B16, V9.B16
-	VUSRA $2, V9.B16, V12.B16
-	VSUB V6.B16, V12.B16, V12.B16
-	FMOVQ 336(R1), F17
+	FSTPQ (F27, F16), 224(R23)
+	FMOVD 32(R1), F13
+	WORD $0x0f08a5ad // sshll v13.8h, v13.8b, #0
+	WORD $0x0e6d100f // saddw v15.4s, v0.4s, v13.4h
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVD 48(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f1019 // saddw v25.4s, v0.4s, v31.4h
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	FMOVQ 272(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 400(R1), F30
+	VSHL $4, V30.B16, V8.B16
+	VAND V2.B16, V8.B16, V9.B16
+	VUSRA $2, V9.B16, V7.B16
+	VSUB V6.B16, V7.B16, V7.B16
+	FMOVQ 272(R1), F17
 	VUSHR $2, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V3.B16, V27.B16, V13.B16
-	VUSRA $3, V13.B16, V17.B16
+	VAND V3.B16, V8.B16, V14.B16
+	VUSRA $3, V14.B16, V17.B16
 	VSUB V6.B16, V17.B16, V17.B16
-	FSTPQ (F12, F17), 320(R23)
-	FMOVQ 336(R1), F21
-	VUSHR $4, V21.B16, V21.B16
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V4.B16, V27.B16, V10.B16
-	VUSRA $4, V10.B16, V21.B16
-	VSUB V6.B16, V21.B16, V21.B16
-	FMOVQ 336(R1), F20
-	VUSHR $6, V20.B16, V20.B16
-	VAND V5.B16, V27.B16, V8.B16
-	VUSRA $5, V8.B16, V20.B16
-	VSUB V6.B16, V20.B16, V20.B16
-	FSTPQ (F21, F20), 352(R23)
-	WORD $0x4e6b1019 // saddw2 v25.4s, v0.4s, v11.8h
-	FMOVQ 144(R11), F19
-	FMOVQ 16(R11), F15
-	WORD $0x4e2fcf33 // fmla v19.4s, v25.4s, v15.4s
-	FSTPQ (F18, F19), 0(R23)
-	WORD $0x4e7c1007 // saddw2 v7.4s, v0.4s, v28.8h
-	FMOVQ 144(R11), F24
-	FMOVQ 16(R11), F31
-	WORD $0x4e3fccf8 // fmla v24.4s, v7.4s, v31.4s
-	FSTPQ (F14, F24), 64(R23)
-	FMOVQ 288(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 416(R1), F22
-	VSHL $4, V22.B16, V26.B16
-	VAND V2.B16, V26.B16, V23.B16
-	VUSRA $2, V23.B16, V29.B16
-	VSUB V6.B16, V29.B16, V29.B16
-	FMOVQ 288(R1), F16
-	VUSHR $2, V16.B16, V16.B16
-	VAND V1.B16, V16.B16, V16.B16
-	VAND V3.B16, V26.B16, V9.B16
-	VUSRA $3, V9.B16, V16.B16
-	VSUB V6.B16, V16.B16, V16.B16
-	FSTPQ (F29, F16), 384(R23)
-	FMOVQ 288(R1), F13
-	VUSHR $4, V13.B16, V13.B16
-	VAND V1.B16, V13.B16, V13.B16
-	VAND V4.B16, V26.B16, V12.B16
-	VUSRA $4, V12.B16, V13.B16
-	VSUB V6.B16, V13.B16, V13.B16
-	FMOVQ 288(R1), F17
-	VUSHR $6, V17.B16, V17.B16
-	VAND V5.B16, V26.B16, V10.B16
-	VUSRA $5, V10.B16, V17.B16
-	VSUB V6.B16, V17.B16, V17.B16
-	FSTPQ (F13, F17), 416(R23)
-	FMOVQ 352(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V22.B16, V27.B16
-	VUSRA $2, V27.B16, V30.B16
-	VSUB V6.B16, V30.B16, V30.B16
-	FMOVQ 352(R1), F8
-	VUSHR $2, V8.B16, V8.B16
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V22.B16, V21.B16
-	VUSRA $3, V21.B16, V8.B16
-	VSUB V6.B16, V8.B16, V8.B16
-	FSTPQ (F30, F8), 448(R23)
-	FMOVQ 352(R1), F20
+	FSTPQ (F7, F17), 256(R23)
+	FMOVQ 272(R1), F20
 	VUSHR $4, V20.B16, V20.B16
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V4.B16, V22.B16, V11.B16
-	VUSRA $4, V11.B16, V20.B16
+	VAND V4.B16, V8.B16, V18.B16
+	VUSRA $4, V18.B16, V20.B16
 	VSUB V6.B16, V20.B16, V20.B16
-	FMOVQ 352(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V22.B16, V15.B16
-	VUSRA $5, V15.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FSTPQ (F20, F25), 480(R23)
-	FMOVD 40(R1), F18
-	WORD $0x0f08a652 // sshll v18.8h, v18.8b, #0
-	WORD $0x0e721013 // saddw v19.4s, v0.4s, v18.4h
-	FMOVQ 160(R11), F28
-	FMOVQ 32(R11), F7
-	WORD $0x4e27ce7c // fmla v28.4s, v19.4s, v7.4s
-	FMOVD 56(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f100e // saddw v14.4s, v0.4s, v31.4h
-	FMOVQ 160(R11), F24
-	FMOVQ 32(R11), F23
-	WORD $0x4e37cdd8 // fmla v24.4s, v14.4s, v23.4s
-	FMOVQ 304(R1), F9
-	VAND V1.B16, V9.B16, V9.B16
-	FMOVQ 432(R1), F29
-	VSHL $4, V29.B16, V16.B16
-	VAND V2.B16, V16.B16, V12.B16
-	VUSRA $2, V12.B16, V9.B16
-	VSUB V6.B16, V9.B16, V9.B16
-	FMOVQ 304(R1), F10
-	VUSHR $2, V10.B16, V10.B16
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V16.B16, V13.B16
-	VUSRA $3, V13.B16, V10.B16
-	VSUB V6.B16, V10.B16, V10.B16
-	FSTPQ (F9, F10), 512(R23)
+	FMOVQ 272(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V8.B16, V19.B16
+	VUSRA $5, V19.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F20, F21), 288(R23)
+	FMOVQ 336(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V2.B16, V30.B16, V22.B16
+	VUSRA $2, V22.B16, V24.B16
+	VSUB V6.B16, V24.B16, V24.B16
+	FMOVQ 336(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V30.B16, V23.B16
+	VUSRA $3, V23.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FSTPQ (F24, F12), 320(R23)
+	FMOVQ 336(R1), F28
+	VUSHR $4, V28.B16, V28.B16
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V4.B16, V30.B16, V10.B16
+	VUSRA $4, V10.B16, V28.B16
+	VSUB V6.B16, V28.B16, V28.B16
+	FMOVQ 336(R1), F29
+	VUSHR $6, V29.B16, V29.B16
+	VAND V5.B16, V30.B16, V11.B16
+	VUSRA $5, V11.B16, V29.B16
+	VSUB V6.B16, V29.B16, V29.B16
+	FSTPQ (F28, F29), 352(R23)
+	WORD $0x4e6d101a // saddw2 v26.4s, v0.4s, v13.8h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FSTPQ (F15, F26), 0(R23)
+	WORD $0x4e7f101b // saddw2 v27.4s, v0.4s, v31.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FSTPQ (F25, F27), 64(R23)
+	FMOVQ 288(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	FMOVQ 416(R1), F9
+	VSHL $4, V9.B16, V14.B16
+	VAND V2.B16, V14.B16, V7.B16
+	VUSRA $2, V7.B16, V16.B16
+	VSUB V6.B16, V16.B16, V16.B16
+	FMOVQ 288(R1), F17
+	VUSHR $2, V17.B16, V17.B16
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V14.B16, V18.B16
+	VUSRA $3, V18.B16, V17.B16
+	VSUB V6.B16, V17.B16, V17.B16
+	FSTPQ (F16, F17), 384(R23)
+	FMOVQ 288(R1), F19
+	VUSHR $4, V19.B16, V19.B16
+	VAND V1.B16, V19.B16, V19.B16
+	VAND V4.B16, V14.B16, V20.B16
+	VUSRA $4, V20.B16, V19.B16
+	VSUB V6.B16, V19.B16, V19.B16
+	FMOVQ 288(R1), F21
+	VUSHR $6, V21.B16, V21.B16
+	VAND V5.B16, V14.B16, V22.B16
+	VUSRA $5, V22.B16, V21.B16
+	VSUB V6.B16, V21.B16, V21.B16
+	FSTPQ (F19, F21), 416(R23)
+	FMOVQ 352(R1), F23
+	VAND V1.B16, V23.B16, V23.B16
+	VAND V2.B16, V9.B16, V24.B16
+	VUSRA $2, V24.B16, V23.B16
+	VSUB V6.B16, V23.B16, V23.B16
+	FMOVQ 352(R1), F12
+	VUSHR $2, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V9.B16, V10.B16
+	VUSRA $3, V10.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FSTPQ (F23, F12), 448(R23)
+	FMOVQ 352(R1), F8
+	VUSHR $4, V8.B16, V8.B16
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V4.B16, V9.B16, V30.B16
+	VUSRA $4, V30.B16, V8.B16
+	VSUB V6.B16, V8.B16, V8.B16
+	FMOVQ 352(R1), F11
+	VUSHR $6, V11.B16, V11.B16
+	VAND V5.B16, V9.B16, V28.B16
+	VUSRA $5, V28.B16, V11.B16
+	VSUB V6.B16, V11.B16, V11.B16
+	FSTPQ (F8, F11), 480(R23)
+	FMOVD 40(R1), F29
+	WORD $0x0f08a7bd // sshll v29.8h, v29.8b, #0
+	WORD $0x0e7d100d // saddw v13.4s, v0.4s, v29.4h
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVD 56(R1), F15
+	WORD $0x0f08a5ef // sshll v15.8h, v15.8b, #0
+	WORD $0x0e6f101a // saddw v26.4s, v0.4s, v15.4h
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 304(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 432(R1), F25
+	VSHL $4, V25.B16, V27.B16
+	VAND V2.B16, V27.B16, V7.B16
+	VUSRA $2, V7.B16, V31.B16
+	VSUB V6.B16, V31.B16, V31.B16
+	FMOVQ 304(R1), F18
+	VUSHR $2, V18.B16, V18.B16
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V27.B16, V16.B16
+	VUSRA $3, V16.B16, V18.B16
+	VSUB V6.B16, V18.B16, V18.B16
+	FSTPQ (F31, F18), 512(R23)
 	FMOVQ 304(R1), F17
 	VUSHR $4, V17.B16, V17.B16
 	VAND V1.B16, V17.B16, V17.B16
-	VAND V4.B16, V16.B16, V27.B16
-	VUSRA $4, V27.B16, V17.B16
+	VAND V4.B16, V27.B16, V20.B16
+	VUSRA $4, V20.B16, V17.B16
 	VSUB V6.B16, V17.B16, V17.B16
-	FMOVQ 304(R1), F21
-	VUSHR $6, V21.B16, V21.B16
-	VAND V5.B16, V16.B16, V30.B16
-	VUSRA $5, V30.B16, V21.B16
+	FMOVQ 304(R1), F22
+	VUSHR $6, V22.B16, V22.B16
+	VAND V5.B16, V27.B16, V19.B16
+	VUSRA $5, V19.B16, V22.B16
+	VSUB V6.B16, V22.B16, V22.B16
+	FSTPQ (F17, F22), 544(R23)
+	FMOVQ 368(R1), F21
+	VAND V1.B16, V21.B16, V21.B16
+	VAND V2.B16, V25.B16, V24.B16
+	VUSRA $2, V24.B16, V21.B16
 	VSUB V6.B16, V21.B16, V21.B16
-	FSTPQ (F17, F21), 544(R23)
-	FMOVQ 368(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V29.B16, V11.B16
-	VUSRA $2, V11.B16, V8.B16
-	VSUB V6.B16, V8.B16, V8.B16
-	FMOVQ 368(R1), F26
-	VUSHR $2, V26.B16, V26.B16
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V29.B16, V22.B16
-	VUSRA $3, V22.B16, V26.B16
-	VSUB V6.B16, V26.B16, V26.B16
-	FSTPQ (F8, F26), 576(R23)
-	FMOVQ 368(R1), F15
-	VUSHR $4, V15.B16, V15.B16
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V4.B16, V29.B16, V20.B16
-	VUSRA $4, V20.B16, V15.B16
-	VSUB V6.B16, V15.B16, V15.B16
-	FMOVQ 368(R1), F25
-	VUSHR $6, V25.B16, V25.B16
-	VAND V5.B16, V29.B16, V19.B16
-	VUSRA $5, V19.B16, V25.B16
-	VSUB V6.B16, V25.B16, V25.B16
-	FSTPQ (F15, F25), 608(R23)
-	WORD $0x4e721007 // saddw2 v7.4s, v0.4s, v18.8h
-	FMOVQ 176(R11), F14
-	FMOVQ 48(R11), F23
-	WORD $0x4e37ccee // fmla v14.4s, v7.4s, v23.4s
-	FSTPQ (F28, F14), 32(R23)
-	WORD $0x4e7f100c // saddw2 v12.4s, v0.4s, v31.8h
-	FMOVQ 176(R11), F13
-	FMOVQ 48(R11), F9
-	WORD $0x4e29cd8d // fmla v13.4s, v12.4s, v9.4s
-	FSTPQ (F24, F13), 96(R23)
+	FMOVQ 368(R1), F10
+	VUSHR $2, V10.B16, V10.B16
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V25.B16, V23.B16
+	VUSRA $3, V23.B16, V10.B16
+	VSUB V6.B16, V10.B16, V10.B16
+	FSTPQ (F21, F10), 576(R23)
+	FMOVQ 368(R1), F12
+	VUSHR $4, V12.B16, V12.B16
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V4.B16, V25.B16, V30.B16
+	VUSRA $4, V30.B16, V12.B16
+	VSUB V6.B16, V12.B16, V12.B16
+	FMOVQ 368(R1), F14
+	VUSHR $6, V14.B16, V14.B16
+	VAND V5.B16, V25.B16, V9.B16
+	VUSRA $5, V9.B16, V14.B16
+	VSUB V6.B16, V14.B16, V14.B16
+	FSTPQ (F12, F14), 608(R23)
+	WORD $0x4e7d101c // saddw2 v28.4s, v0.4s, v29.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FSTPQ (F13, F28), 32(R23)
+	WORD $0x4e6f1008 // saddw2 v8.4s, v0.4s, v15.8h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FSTPQ (F26, F8), 96(R23)
 	ADD $640, R23
 	ADD $448, R1
 	SUBS $2, R4
@@ -6747,201 +6615,213 @@ pair76:
 row78:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F10
-	FMOVQ 16(R14), F27
-	FMOVQ 32(R14), F30
-	FMOVQ 48(R14), F17
-	FMOVQ 0(R20), F21
-	FMOVQ 16(R20), F11
-	FMOVQ 32(R20), F22
-	FMOVQ 48(R20), F8
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V17.B16, V17.B16, V17.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
 tile79:
-	FMOVQ 0(R21), F26
-	FMOVQ 16(R21), F20
-	FMOVQ 32(R21), F16
-	FMOVQ 0(R22), F29
-	FMOVQ 16(R22), F19
-	FMOVQ 32(R22), F15
+	FMOVQ 0(R21), F22
+	FMOVQ 16(R21), F24
+	FMOVQ 32(R21), F23
+	FMOVQ 0(R22), F21
+	FMOVQ 16(R22), F10
+	FMOVQ 32(R22), F30
+	FMOVQ 0(R10), F27
 	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F18
-	FMOVQ 128(R23), F7
-	WORD $0x4f9ae0f9 // sdot v25.4s, v7.16b, v26.4b[0]
-	WORD $0x4f9de0f2 // sdot v18.4s, v7.16b, v29.4b[0]
-	FMOVQ 144(R23), F23
-	WORD $0x4fbae2f9 // sdot v25.4s, v23.16b, v26.4b[1]
-	WORD $0x4fbde2f2 // sdot v18.4s, v23.16b, v29.4b[1]
-	FMOVQ 160(R23), F28
-	WORD $0x4f9aeb99 // sdot v25.4s, v28.16b, v26.4b[2]
-	WORD $0x4f9deb92 // sdot v18.4s, v28.16b, v29.4b[2]
-	FMOVQ 176(R23), F14
-	WORD $0x4fbae9d9 // sdot v25.4s, v14.16b, v26.4b[3]
-	WORD $0x4fbde9d2 // sdot v18.4s, v14.16b, v29.4b[3]
+	FMOVQ 128(R23), F9
+	WORD $0x4f96e13b // sdot v27.4s, v9.16b, v22.4b[0]
+	WORD $0x4f95e139 // sdot v25.4s, v9.16b, v21.4b[0]
+	FMOVQ 144(R23), F12
+	WORD $0x4fb6e19b // sdot v27.4s, v12.16b, v22.4b[1]
+	WORD $0x4fb5e199 // sdot v25.4s, v12.16b, v21.4b[1]
+	FMOVQ 160(R23), F14
+	WORD $0x4f96e9db // sdot v27.4s, v14.16b, v22.4b[2]
+	WORD $0x4f95e9d9 // sdot v25.4s, v14.16b, v21.4b[2]
+	FMOVQ 176(R23), F29
+	WORD $0x4fb6ebbb // sdot v27.4s, v29.16b, v22.4b[3]
+	WORD $0x4fb5ebb9 // sdot v25.4s, v29.16b, v21.4b[3]
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
 	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
-	FMOVQ 0(R10), F31
-	FMOVQ 0(R10), F12
-	FMOVQ 192(R23), F9
-	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
-	WORD $0x4f93e12c // sdot v12.4s, v9.16b, v19.4b[0]
-	FMOVQ 208(R23), F24
-	WORD $0x4fb4e31f // sdot v31.4s, v24.16b, v20.4b[1]
-	WORD $0x4fb3e30c // sdot v12.4s, v24.16b, v19.4b[1]
-	FMOVQ 224(R23), F13
-	WORD $0x4f94e9bf // sdot v31.4s, v13.16b, v20.4b[2]
-	WORD $0x4f93e9ac // sdot v12.4s, v13.16b, v19.4b[2]
-	FMOVQ 240(R23), F7
-	WORD $0x4fb4e8ff // sdot v31.4s, v7.16b, v20.4b[3]
-	WORD $0x4fb3e8ec // sdot v12.4s, v7.16b, v19.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4faf918c // fmul v12.4s, v12.4s, v15.s[1]
-	FMOVQ 0(R23), F23
-	WORD $0x4e37cf2a // fmla v10.4s, v25.4s, v23.4s
-	WORD $0x4e37ce55 // fmla v21.4s, v18.4s, v23.4s
-	FMOVQ 64(R23), F28
-	WORD $0x4e3ccfea // fmla v10.4s, v31.4s, v28.4s
-	WORD $0x4e3ccd95 // fmla v21.4s, v12.4s, v28.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F9
-	FMOVQ 256(R23), F24
-	WORD $0x4f9ae30e // sdot v14.4s, v24.16b, v26.4b[0]
-	WORD $0x4f9de309 // sdot v9.4s, v24.16b, v29.4b[0]
-	FMOVQ 272(R23), F13
-	WORD $0x4fbae1ae // sdot v14.4s, v13.16b, v26.4b[1]
-	WORD $0x4fbde1a9 // sdot v9.4s, v13.16b, v29.4b[1]
-	FMOVQ 288(R23), F7
-	WORD $0x4f9ae8ee // sdot v14.4s, v7.16b, v26.4b[2]
-	WORD $0x4f9de8e9 // sdot v9.4s, v7.16b, v29.4b[2]
-	FMOVQ 304(R23), F25
-	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
-	WORD $0x4fbdeb29 // sdot v9.4s, v25.16b, v29.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
-	WORD $0x4f8f9129 // fmul v9.4s, v9.4s, v15.s[0]
-	FMOVQ 0(R10), F18
-	FMOVQ 0(R10), F23
-	FMOVQ 320(R23), F31
-	WORD $0x4f94e3f2 // sdot v18.4s, v31.16b, v20.4b[0]
-	WORD $0x4f93e3f7 // sdot v23.4s, v31.16b, v19.4b[0]
-	FMOVQ 336(R23), F12
-	WORD $0x4fb4e192 // sdot v18.4s, v12.16b, v20.4b[1]
-	WORD $0x4fb3e197 // sdot v23.4s, v12.16b, v19.4b[1]
-	FMOVQ 352(R23), F28
-	WORD $0x4f94eb92 // sdot v18.4s, v28.16b, v20.4b[2]
-	WORD $0x4f93eb97 // sdot v23.4s, v28.16b, v19.4b[2]
-	FMOVQ 368(R23), F24
-	WORD $0x4fb4eb12 // sdot v18.4s, v24.16b, v20.4b[3]
-	WORD $0x4fb3eb17 // sdot v23.4s, v24.16b, v19.4b[3]
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
-	WORD $0x4fb09252 // fmul v18.4s, v18.4s, v16.s[1]
-	WORD $0x4faf92f7 // fmul v23.4s, v23.4s, v15.s[1]
-	FMOVQ 16(R23), F13
-	WORD $0x4e2dcddb // fmla v27.4s, v14.4s, v13.4s
-	WORD $0x4e2dcd2b // fmla v11.4s, v9.4s, v13.4s
-	FMOVQ 80(R23), F7
-	WORD $0x4e27ce5b // fmla v27.4s, v18.4s, v7.4s
-	WORD $0x4e27ceeb // fmla v11.4s, v23.4s, v7.4s
-	FMOVQ 0(R10), F25
-	FMOVQ 0(R10), F31
-	FMOVQ 384(R23), F12
-	WORD $0x4f9ae199 // sdot v25.4s, v12.16b, v26.4b[0]
-	WORD $0x4f9de19f // sdot v31.4s, v12.16b, v29.4b[0]
-	FMOVQ 400(R23), F28
-	WORD $0x4fbae399 // sdot v25.4s, v28.16b, v26.4b[1]
-	WORD $0x4fbde39f // sdot v31.4s, v28.16b, v29.4b[1]
-	FMOVQ 416(R23), F24
-	WORD $0x4f9aeb19 // sdot v25.4s, v24.16b, v26.4b[2]
-	WORD $0x4f9deb1f // sdot v31.4s, v24.16b, v29.4b[2]
-	FMOVQ 432(R23), F14
-	WORD $0x4fbae9d9 // sdot v25.4s, v14.16b, v26.4b[3]
-	WORD $0x4fbde9df // sdot v31.4s, v14.16b, v29.4b[3]
-	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	WORD $0x4f8f93ff // fmul v31.4s, v31.4s, v15.s[0]
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F13
-	FMOVQ 448(R23), F18
-	WORD $0x4f94e249 // sdot v9.4s, v18.16b, v20.4b[0]
-	WORD $0x4f93e24d // sdot v13.4s, v18.16b, v19.4b[0]
-	FMOVQ 464(R23), F23
-	WORD $0x4fb4e2e9 // sdot v9.4s, v23.16b, v20.4b[1]
-	WORD $0x4fb3e2ed // sdot v13.4s, v23.16b, v19.4b[1]
-	FMOVQ 480(R23), F7
-	WORD $0x4f94e8e9 // sdot v9.4s, v7.16b, v20.4b[2]
-	WORD $0x4f93e8ed // sdot v13.4s, v7.16b, v19.4b[2]
-	FMOVQ 496(R23), F12
-	WORD $0x4fb4e989 // sdot v9.4s, v12.16b, v20.4b[3]
-	WORD $0x4fb3e98d // sdot v13.4s, v12.16b, v19.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
-	WORD $0x4fb09129 // fmul v9.4s, v9.4s, v16.s[1]
-	WORD $0x4faf91ad // fmul v13.4s, v13.4s, v15.s[1]
-	FMOVQ 32(R23), F28
-	WORD $0x4e3ccf3e // fmla v30.4s, v25.4s, v28.4s
-	WORD $0x4e3ccff6 // fmla v22.4s, v31.4s, v28.4s
-	FMOVQ 96(R23), F24
-	WORD $0x4e38cd3e // fmla v30.4s, v9.4s, v24.4s
-	WORD $0x4e38cdb6 // fmla v22.4s, v13.4s, v24.4s
-	FMOVQ 0(R10), F14
-	FMOVQ 0(R10), F18
-	FMOVQ 512(R23), F23
-	WORD $0x4f9ae2ee // sdot v14.4s, v23.16b, v26.4b[0]
-	WORD $0x4f9de2f2 // sdot v18.4s, v23.16b, v29.4b[0]
-	FMOVQ 528(R23), F7
-	WORD $0x4fbae0ee // sdot v14.4s, v7.16b, v26.4b[1]
-	WORD $0x4fbde0f2 // sdot v18.4s, v7.16b, v29.4b[1]
-	FMOVQ 544(R23), F12
-	WORD $0x4f9ae98e // sdot v14.4s, v12.16b, v26.4b[2]
-	WORD $0x4f9de992 // sdot v18.4s, v12.16b, v29.4b[2]
-	FMOVQ 560(R23), F25
-	WORD $0x4fbaeb2e // sdot v14.4s, v25.16b, v26.4b[3]
-	WORD $0x4fbdeb32 // sdot v18.4s, v25.16b, v29.4b[3]
-	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
-	WORD $0x4ea0d652 // fsub v18.4s, v18.4s, v0.4s
-	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
-	WORD $0x4f8f9252 // fmul v18.4s, v18.4s, v15.s[0]
-	FMOVQ 0(R10), F31
+	FMOVQ 0(R23), F13
+	WORD $0x6e2ddf7b // fmul v27.4s, v27.4s, v13.4s
+	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
 	FMOVQ 0(R10), F28
-	FMOVQ 576(R23), F9
-	WORD $0x4f94e13f // sdot v31.4s, v9.16b, v20.4b[0]
-	WORD $0x4f93e13c // sdot v28.4s, v9.16b, v19.4b[0]
-	FMOVQ 592(R23), F13
-	WORD $0x4fb4e1bf // sdot v31.4s, v13.16b, v20.4b[1]
-	WORD $0x4fb3e1bc // sdot v28.4s, v13.16b, v19.4b[1]
-	FMOVQ 608(R23), F24
-	WORD $0x4f94eb1f // sdot v31.4s, v24.16b, v20.4b[2]
-	WORD $0x4f93eb1c // sdot v28.4s, v24.16b, v19.4b[2]
-	FMOVQ 624(R23), F23
-	WORD $0x4fb4eaff // sdot v31.4s, v23.16b, v20.4b[3]
-	WORD $0x4fb3eafc // sdot v28.4s, v23.16b, v19.4b[3]
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 192(R23), F26
+	WORD $0x4f98e35c // sdot v28.4s, v26.16b, v24.4b[0]
+	WORD $0x4f8ae34f // sdot v15.4s, v26.16b, v10.4b[0]
+	FMOVQ 208(R23), F8
+	WORD $0x4fb8e11c // sdot v28.4s, v8.16b, v24.4b[1]
+	WORD $0x4faae10f // sdot v15.4s, v8.16b, v10.4b[1]
+	FMOVQ 224(R23), F9
+	WORD $0x4f98e93c // sdot v28.4s, v9.16b, v24.4b[2]
+	WORD $0x4f8ae92f // sdot v15.4s, v9.16b, v10.4b[2]
+	FMOVQ 240(R23), F12
+	WORD $0x4fb8e99c // sdot v28.4s, v12.16b, v24.4b[3]
+	WORD $0x4faae98f // sdot v15.4s, v12.16b, v10.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4fb093ff // fmul v31.4s, v31.4s, v16.s[1]
-	WORD $0x4faf939c // fmul v28.4s, v28.4s, v15.s[1]
-	FMOVQ 48(R23), F7
-	WORD $0x4e27cdd1 // fmla v17.4s, v14.4s, v7.4s
-	WORD $0x4e27ce48 // fmla v8.4s, v18.4s, v7.4s
-	FMOVQ 112(R23), F12
-	WORD $0x4e2ccff1 // fmla v17.4s, v31.4s, v12.4s
-	WORD $0x4e2ccf88 // fmla v8.4s, v28.4s, v12.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 64(R23), F14
+	WORD $0x4e2ecf9b // fmla v27.4s, v28.4s, v14.4s
+	WORD $0x4e2ecdf9 // fmla v25.4s, v15.4s, v14.4s
+	WORD $0x4f97136b // fmla v11.4s, v27.4s, v23.s[0]
+	WORD $0x4f9e1332 // fmla v18.4s, v25.4s, v30.s[0]
+	FMOVQ 0(R10), F29
+	FMOVQ 0(R10), F13
+	FMOVQ 256(R23), F26
+	WORD $0x4f96e35d // sdot v29.4s, v26.16b, v22.4b[0]
+	WORD $0x4f95e34d // sdot v13.4s, v26.16b, v21.4b[0]
+	FMOVQ 272(R23), F8
+	WORD $0x4fb6e11d // sdot v29.4s, v8.16b, v22.4b[1]
+	WORD $0x4fb5e10d // sdot v13.4s, v8.16b, v21.4b[1]
+	FMOVQ 288(R23), F9
+	WORD $0x4f96e93d // sdot v29.4s, v9.16b, v22.4b[2]
+	WORD $0x4f95e92d // sdot v13.4s, v9.16b, v21.4b[2]
+	FMOVQ 304(R23), F12
+	WORD $0x4fb6e99d // sdot v29.4s, v12.16b, v22.4b[3]
+	WORD $0x4fb5e98d // sdot v13.4s, v12.16b, v21.4b[3]
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	FMOVQ 16(R23), F28
+	WORD $0x6e3cdfbd // fmul v29.4s, v29.4s, v28.4s
+	WORD $0x6e3cddad // fmul v13.4s, v13.4s, v28.4s
+	FMOVQ 0(R10), F15
+	FMOVQ 0(R10), F14
+	FMOVQ 320(R23), F27
+	WORD $0x4f98e36f // sdot v15.4s, v27.16b, v24.4b[0]
+	WORD $0x4f8ae36e // sdot v14.4s, v27.16b, v10.4b[0]
+	FMOVQ 336(R23), F25
+	WORD $0x4fb8e32f // sdot v15.4s, v25.16b, v24.4b[1]
+	WORD $0x4faae32e // sdot v14.4s, v25.16b, v10.4b[1]
+	FMOVQ 352(R23), F26
+	WORD $0x4f98eb4f // sdot v15.4s, v26.16b, v24.4b[2]
+	WORD $0x4f8aeb4e // sdot v14.4s, v26.16b, v10.4b[2]
+	FMOVQ 368(R23), F8
+	WORD $0x4fb8e90f // sdot v15.4s, v8.16b, v24.4b[3]
+	WORD $0x4faae90e // sdot v14.4s, v8.16b, v10.4b[3]
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	FMOVQ 80(R23), F9
+	WORD $0x4e29cdfd // fmla v29.4s, v15.4s, v9.4s
+	WORD $0x4e29cdcd // fmla v13.4s, v14.4s, v9.4s
+	WORD $0x4f9713a7 // fmla v7.4s, v29.4s, v23.s[0]
+	WORD $0x4f9e11b4 // fmla v20.4s, v13.4s, v30.s[0]
+	FMOVQ 0(R10), F12
+	FMOVQ 0(R10), F28
+	FMOVQ 384(R23), F27
+	WORD $0x4f96e36c // sdot v12.4s, v27.16b, v22.4b[0]
+	WORD $0x4f95e37c // sdot v28.4s, v27.16b, v21.4b[0]
+	FMOVQ 400(R23), F25
+	WORD $0x4fb6e32c // sdot v12.4s, v25.16b, v22.4b[1]
+	WORD $0x4fb5e33c // sdot v28.4s, v25.16b, v21.4b[1]
+	FMOVQ 416(R23), F26
+	WORD $0x4f96eb4c // sdot v12.4s, v26.16b, v22.4b[2]
+	WORD $0x4f95eb5c // sdot v28.4s, v26.16b, v21.4b[2]
+	FMOVQ 432(R23), F8
+	WORD $0x4fb6e90c // sdot v12.4s, v8.16b, v22.4b[3]
+	WORD $0x4fb5e91c // sdot v28.4s, v8.16b, v21.4b[3]
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 32(R23), F15
+	WORD $0x6e2fdd8c // fmul v12.4s, v12.4s, v15.4s
+	WORD $0x6e2fdf9c // fmul v28.4s, v28.4s, v15.4s
+	FMOVQ 0(R10), F14
+	FMOVQ 0(R10), F9
+	FMOVQ 448(R23), F29
+	WORD $0x4f98e3ae // sdot v14.4s, v29.16b, v24.4b[0]
+	WORD $0x4f8ae3a9 // sdot v9.4s, v29.16b, v10.4b[0]
+	FMOVQ 464(R23), F13
+	WORD $0x4fb8e1ae // sdot v14.4s, v13.16b, v24.4b[1]
+	WORD $0x4faae1a9 // sdot v9.4s, v13.16b, v10.4b[1]
+	FMOVQ 480(R23), F27
+	WORD $0x4f98eb6e // sdot v14.4s, v27.16b, v24.4b[2]
+	WORD $0x4f8aeb69 // sdot v9.4s, v27.16b, v10.4b[2]
+	FMOVQ 496(R23), F25
+	WORD $0x4fb8eb2e // sdot v14.4s, v25.16b, v24.4b[3]
+	WORD $0x4faaeb29 // sdot v9.4s, v25.16b, v10.4b[3]
+	WORD $0x4ea0d5ce // fsub v14.4s, v14.4s, v0.4s
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	FMOVQ 96(R23), F26
+	WORD $0x4e3acdcc // fmla v12.4s, v14.4s, v26.4s
+	WORD $0x4e3acd3c // fmla v28.4s, v9.4s, v26.4s
+	WORD $0x4f971190 // fmla v16.4s, v12.4s, v23.s[0]
+	WORD $0x4f9e1393 // fmla v19.4s, v28.4s, v30.s[0]
+	FMOVQ 0(R10), F8
+	FMOVQ 0(R10), F15
+	FMOVQ 512(R23), F29
+	WORD $0x4f96e3a8 // sdot v8.4s, v29.16b, v22.4b[0]
+	WORD $0x4f95e3af // sdot v15.4s, v29.16b, v21.4b[0]
+	FMOVQ 528(R23), F13
+	WORD $0x4fb6e1a8 // sdot v8.4s, v13.16b, v22.4b[1]
+	WORD $0x4fb5e1af // sdot v15.4s, v13.16b, v21.4b[1]
+	FMOVQ 544(R23), F27
+	WORD $0x4f96eb68 // sdot v8.4s, v27.16b, v22.4b[2]
+	WORD $0x4f95eb6f // sdot v15.4s, v27.16b, v21.4b[2]
+	FMOVQ 560(R23), F25
+	WORD $0x4fb6eb28 // sdot v8.4s, v25.16b, v22.4b[3]
+	WORD $0x4fb5eb2f // sdot v15.4s, v25.16b, v21.4b[3]
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	WORD $0x4ea0d5ef // fsub v15.4s, v15.4s, v0.4s
+	FMOVQ 48(R23), F14
+	WORD $0x6e2edd08 // fmul v8.4s, v8.4s, v14.4s
+	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
+	FMOVQ 0(R10), F9
+	FMOVQ 0(R10), F26
+	FMOVQ 576(R23), F12
+	WORD $0x4f98e189 // sdot v9.4s, v12.16b, v24.4b[0]
+	WORD $0x4f8ae19a // sdot v26.4s, v12.16b, v10.4b[0]
+	FMOVQ 592(R23), F28
+	WORD $0x4fb8e389 // sdot v9.4s, v28.16b, v24.4b[1]
+	WORD $0x4faae39a // sdot v26.4s, v28.16b, v10.4b[1]
+	FMOVQ 608(R23), F29
+	WORD $0x4f98eba9 // sdot v9.4s, v29.16b, v24.4b[2]
+	WORD $0x4f8aebba // sdot v26.4s, v29.16b, v10.4b[2]
+	FMOVQ 624(R23), F13
+	WORD $0x4fb8e9a9 // sdot v9.4s, v13.16b, v24.4b[3]
+	WORD $0x4faae9ba // sdot v26.4s, v13.16b, v10.4b[3]
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 112(R23), F27
+	WORD $0x4e3bcd28 // fmla v8.4s, v9.4s, v27.4s
+	WORD $0x4e3bcf4f // fmla v15.4s, v26.4s, v27.4s
+	WORD $0x4f97111f // fmla v31.4s, v8.4s, v23.s[0]
+	WORD $0x4f9e11f1 // fmla v17.4s, v15.4s, v30.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile79
-	FSTPQ (F10, F27), 0(R14)
-	FSTPQ (F30, F17), 32(R14)
-	FSTPQ (F21, F11), 0(R20)
-	FSTPQ (F22, F8), 32(R20)
+	FMOVQ 0(R14), F25
+	FMOVQ 16(R14), F14
+	FMOVQ 32(R14), F12
+	FMOVQ 48(R14), F28
+	FMOVQ 0(R20), F29
+	FMOVQ 16(R20), F13
+	FMOVQ 32(R20), F9
+	FMOVQ 48(R20), F26
+	FMOVQ 0(R11), F27
+	WORD $0x4e3bcd79 // fmla v25.4s, v11.4s, v27.4s
+	WORD $0x4e3bce5d // fmla v29.4s, v18.4s, v27.4s
+	FMOVQ 16(R11), F8
+	WORD $0x4e28ccee // fmla v14.4s, v7.4s, v8.4s
+	WORD $0x4e28ce8d // fmla v13.4s, v20.4s, v8.4s
+	FMOVQ 32(R11), F15
+	WORD $0x4e2fce0c // fmla v12.4s, v16.4s, v15.4s
+	WORD $0x4e2fce69 // fmla v9.4s, v19.4s, v15.4s
+	FMOVQ 48(R11), F22
+	WORD $0x4e36cffc // fmla v28.4s, v31.4s, v22.4s
+	WORD $0x4e36ce3a // fmla v26.4s, v17.4s, v22.4s
+	FSTPQ (F25, F14), 0(R14)
+	FSTPQ (F12, F28), 32(R14)
+	FSTPQ (F29, F13), 0(R20)
+	FSTPQ (F9, F26), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13
@@ -9155,531 +9035,497 @@ block106:
 	FMOVD 8(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FSTPQ (F9, F10), 0(R11)
-	WORD $0x6e28dd29 // fmul v9.4s, v9.4s, v8.4s
-	WORD $0x6e28dd4a // fmul v10.4s, v10.4s, v8.4s
-	FSTPQ (F9, F10), 128(R11)
 	FMOVD 16(R1), F11
 	WORD $0x0e21796b // fcvtl v11.4s, v11.4h
 	FMOVD 24(R1), F12
 	WORD $0x0e21798c // fcvtl v12.4s, v12.4h
 	FSTPQ (F11, F12), 32(R11)
-	WORD $0x6e28dd6b // fmul v11.4s, v11.4s, v8.4s
-	WORD $0x6e28dd8c // fmul v12.4s, v12.4s, v8.4s
-	FSTPQ (F11, F12), 160(R11)
 	ADD $64, R1
 	MOVD $8, R4
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V16.B16, V16.B16, V16.B16
 pair107:
-	FMOVQ 0(R2), F13
-	FMOVQ 16(R2), F14
-	FMOVQ 32(R2), F15
-	WORD $0x4f3e05f0 // sshr v16.4s, v15.4s, #2
-	VSUB V16.S4, V0.S4, V16.S4
-	VDUP V16.S[2], V17.S4
-	VDUP V16.S[3], V18.S4
+	FMOVQ 0(R2), F17
+	FMOVQ 16(R2), F18
+	FMOVQ 32(R2), F19
+	WORD $0x4f3e0674 // sshr v20.4s, v19.4s, #2
+	VSUB V20.S4, V0.S4, V20.S4
+	VDUP V20.S[2], V21.S4
+	VDUP V20.S[3], V22.S4
 	PRFM 1024(R1), PLDL1KEEP
-	FMOVQ 0(R10), F19
-	FMOVQ 64(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 320(R1), F21
-	VSHL $4, V21.B16, V22.B16
-	VAND V2.B16, V22.B16, V23.B16
-	VORR V23.B16, V20.B16, V20.B16
-	WORD $0x4f8de293 // sdot v19.4s, v20.16b, v13.4b[0]
-	FMOVQ 128(R1), F24
+	FMOVQ 0(R10), F23
+	FMOVQ 64(R1), F24
 	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V22.B16, V25.B16
-	VUSRA $2, V25.B16, V24.B16
-	WORD $0x4fade313 // sdot v19.4s, v24.16b, v13.4b[1]
-	FMOVQ 192(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V2.B16, V21.B16, V27.B16
-	VORR V27.B16, V26.B16, V26.B16
-	WORD $0x4f8deb53 // sdot v19.4s, v26.16b, v13.4b[2]
-	FMOVQ 256(R1), F28
+	FMOVQ 320(R1), F25
+	VSHL $4, V25.B16, V26.B16
+	VAND V2.B16, V26.B16, V27.B16
+	VORR V27.B16, V24.B16, V24.B16
+	WORD $0x4f91e317 // sdot v23.4s, v24.16b, v17.4b[0]
+	FMOVQ 128(R1), F28
 	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V21.B16, V29.B16
+	VAND V3.B16, V26.B16, V29.B16
 	VUSRA $2, V29.B16, V28.B16
-	WORD $0x4fadeb93 // sdot v19.4s, v28.16b, v13.4b[3]
-	WORD $0x4eb1d673 // fsub v19.4s, v19.4s, v17.4s
-	WORD $0x4f8f9273 // fmul v19.4s, v19.4s, v15.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 64(R1), F31
-	FMOVQ 384(R1), F9
-	VSHL $4, V9.B16, V10.B16
-	VAND V2.B16, V10.B16, V11.B16
-	VUSRA $4, V31.B16, V11.B16
-	WORD $0x4f8ee17e // sdot v30.4s, v11.16b, v14.4b[0]
-	FMOVQ 128(R1), F12
-	VAND V3.B16, V10.B16, V8.B16
-	VUSHR $4, V12.B16, V12.B16
-	VUSRA $2, V8.B16, V12.B16
-	WORD $0x4faee19e // sdot v30.4s, v12.16b, v14.4b[1]
-	FMOVQ 192(R1), F16
-	VAND V2.B16, V9.B16, V23.B16
-	VUSRA $4, V16.B16, V23.B16
-	WORD $0x4f8eeafe // sdot v30.4s, v23.16b, v14.4b[2]
-	FMOVQ 256(R1), F20
-	VAND V3.B16, V9.B16, V25.B16
-	VUSHR $4, V20.B16, V20.B16
-	VUSRA $2, V25.B16, V20.B16
-	WORD $0x4faeea9e // sdot v30.4s, v20.16b, v14.4b[3]
-	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
-	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
-	FMOVD 0(R1), F24
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x0e78101b // saddw v27.4s, v0.4s, v24.4h
-	FMOVQ 128(R11), F26
-	FMOVQ 0(R11), F22
-	WORD $0x4e36cf7a // fmla v26.4s, v27.4s, v22.4s
-	WORD $0x4e3ace64 // fmla v4.4s, v19.4s, v26.4s
-	FMOVD 16(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e75101d // saddw v29.4s, v0.4s, v21.4h
-	FMOVQ 128(R11), F28
-	FMOVQ 0(R11), F31
-	WORD $0x4e3fcfbc // fmla v28.4s, v29.4s, v31.4s
-	WORD $0x4e3ccfc4 // fmla v4.4s, v30.4s, v28.4s
+	WORD $0x4fb1e397 // sdot v23.4s, v28.16b, v17.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V25.B16, V31.B16
+	VORR V31.B16, V30.B16, V30.B16
+	WORD $0x4f91ebd7 // sdot v23.4s, v30.16b, v17.4b[2]
+	FMOVQ 256(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V25.B16, V10.B16
+	VUSRA $2, V10.B16, V9.B16
+	WORD $0x4fb1e937 // sdot v23.4s, v9.16b, v17.4b[3]
+	WORD $0x4eb5d6f7 // fsub v23.4s, v23.4s, v21.4s
+	FMOVD 0(R1), F11
+	WORD $0x0f08a56b // sshll v11.8h, v11.8b, #0
+	WORD $0x0e6b100c // saddw v12.4s, v0.4s, v11.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cdef7 // fmul v23.4s, v23.4s, v12.4s
+	FMOVQ 0(R10), F8
+	FMOVQ 64(R1), F20
+	FMOVQ 384(R1), F27
+	VSHL $4, V27.B16, V24.B16
+	VAND V2.B16, V24.B16, V29.B16
+	VUSRA $4, V20.B16, V29.B16
+	WORD $0x4f92e3a8 // sdot v8.4s, v29.16b, v18.4b[0]
+	FMOVQ 128(R1), F28
+	VAND V3.B16, V24.B16, V31.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x4fb2e388 // sdot v8.4s, v28.16b, v18.4b[1]
+	FMOVQ 192(R1), F30
+	VAND V2.B16, V27.B16, V26.B16
+	VUSRA $4, V30.B16, V26.B16
+	WORD $0x4f92eb48 // sdot v8.4s, v26.16b, v18.4b[2]
+	FMOVQ 256(R1), F25
+	VAND V3.B16, V27.B16, V10.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V10.B16, V25.B16
+	WORD $0x4fb2eb28 // sdot v8.4s, v25.16b, v18.4b[3]
+	WORD $0x4eb6d508 // fsub v8.4s, v8.4s, v22.4s
+	FMOVD 16(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e69100c // saddw v12.4s, v0.4s, v9.4h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x4e2ccd17 // fmla v23.4s, v8.4s, v12.4s
+	WORD $0x4f9312ed // fmla v13.4s, v23.4s, v19.s[0]
 	PRFM 1088(R1), PLDL1KEEP
 	PRFM 1152(R1), PLDL1KEEP
-	FMOVQ 0(R10), F11
-	FMOVQ 80(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	FMOVQ 336(R1), F12
-	VSHL $4, V12.B16, V16.B16
-	VAND V2.B16, V16.B16, V23.B16
-	VORR V23.B16, V8.B16, V8.B16
-	WORD $0x4f8de10b // sdot v11.4s, v8.16b, v13.4b[0]
-	FMOVQ 144(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V16.B16, V9.B16
-	VUSRA $2, V9.B16, V10.B16
-	WORD $0x4fade14b // sdot v11.4s, v10.16b, v13.4b[1]
-	FMOVQ 208(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V2.B16, V12.B16, V20.B16
-	VORR V20.B16, V25.B16, V25.B16
-	WORD $0x4f8deb2b // sdot v11.4s, v25.16b, v13.4b[2]
-	FMOVQ 272(R1), F27
+	FMOVQ 0(R10), F20
+	FMOVQ 80(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 336(R1), F31
+	VSHL $4, V31.B16, V28.B16
+	VAND V2.B16, V28.B16, V30.B16
+	VORR V30.B16, V29.B16, V29.B16
+	WORD $0x4f91e3b4 // sdot v20.4s, v29.16b, v17.4b[0]
+	FMOVQ 144(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V28.B16, V24.B16
+	VUSRA $2, V24.B16, V26.B16
+	WORD $0x4fb1e354 // sdot v20.4s, v26.16b, v17.4b[1]
+	FMOVQ 208(R1), F27
 	VAND V1.B16, V27.B16, V27.B16
-	VAND V3.B16, V12.B16, V22.B16
-	VUSRA $2, V22.B16, V27.B16
-	WORD $0x4fadeb6b // sdot v11.4s, v27.16b, v13.4b[3]
-	WORD $0x4eb1d56b // fsub v11.4s, v11.4s, v17.4s
-	WORD $0x4f8f916b // fmul v11.4s, v11.4s, v15.s[0]
-	FMOVQ 0(R10), F19
-	FMOVQ 80(R1), F26
+	VAND V2.B16, V31.B16, V10.B16
+	VORR V10.B16, V27.B16, V27.B16
+	WORD $0x4f91eb74 // sdot v20.4s, v27.16b, v17.4b[2]
+	FMOVQ 272(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V31.B16, V8.B16
+	VUSRA $2, V8.B16, V25.B16
+	WORD $0x4fb1eb34 // sdot v20.4s, v25.16b, v17.4b[3]
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	WORD $0x4e6b100c // saddw2 v12.4s, v0.4s, v11.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	WORD $0x6e2cde94 // fmul v20.4s, v20.4s, v12.4s
+	FMOVQ 0(R10), F23
+	FMOVQ 80(R1), F30
 	FMOVQ 400(R1), F29
-	VSHL $4, V29.B16, V31.B16
-	VAND V2.B16, V31.B16, V30.B16
-	VUSRA $4, V26.B16, V30.B16
-	WORD $0x4f8ee3d3 // sdot v19.4s, v30.16b, v14.4b[0]
-	FMOVQ 144(R1), F28
-	VAND V3.B16, V31.B16, V23.B16
-	VUSHR $4, V28.B16, V28.B16
-	VUSRA $2, V23.B16, V28.B16
-	WORD $0x4faee393 // sdot v19.4s, v28.16b, v14.4b[1]
-	FMOVQ 208(R1), F8
-	VAND V2.B16, V29.B16, V9.B16
-	VUSRA $4, V8.B16, V9.B16
-	WORD $0x4f8ee933 // sdot v19.4s, v9.16b, v14.4b[2]
-	FMOVQ 272(R1), F10
-	VAND V3.B16, V29.B16, V20.B16
+	VSHL $4, V29.B16, V24.B16
+	VAND V2.B16, V24.B16, V26.B16
+	VUSRA $4, V30.B16, V26.B16
+	WORD $0x4f92e357 // sdot v23.4s, v26.16b, v18.4b[0]
+	FMOVQ 144(R1), F10
+	VAND V3.B16, V24.B16, V27.B16
 	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V20.B16, V10.B16
-	WORD $0x4faee953 // sdot v19.4s, v10.16b, v14.4b[3]
-	WORD $0x4eb2d673 // fsub v19.4s, v19.4s, v18.4s
-	WORD $0x4faf9273 // fmul v19.4s, v19.4s, v15.s[1]
-	WORD $0x4e781019 // saddw2 v25.4s, v0.4s, v24.8h
-	FMOVQ 144(R11), F16
-	FMOVQ 16(R11), F12
-	WORD $0x4e2ccf30 // fmla v16.4s, v25.4s, v12.4s
-	WORD $0x4e30cd65 // fmla v5.4s, v11.4s, v16.4s
-	WORD $0x4e751016 // saddw2 v22.4s, v0.4s, v21.8h
-	FMOVQ 144(R11), F27
-	FMOVQ 16(R11), F26
-	WORD $0x4e3acedb // fmla v27.4s, v22.4s, v26.4s
-	WORD $0x4e3bce65 // fmla v5.4s, v19.4s, v27.4s
+	VUSRA $2, V27.B16, V10.B16
+	WORD $0x4fb2e157 // sdot v23.4s, v10.16b, v18.4b[1]
+	FMOVQ 208(R1), F28
+	VAND V2.B16, V29.B16, V31.B16
+	VUSRA $4, V28.B16, V31.B16
+	WORD $0x4f92ebf7 // sdot v23.4s, v31.16b, v18.4b[2]
+	FMOVQ 272(R1), F8
+	VAND V3.B16, V29.B16, V25.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V25.B16, V8.B16
+	WORD $0x4fb2e917 // sdot v23.4s, v8.16b, v18.4b[3]
+	WORD $0x4eb6d6f7 // fsub v23.4s, v23.4s, v22.4s
+	WORD $0x4e69100b // saddw2 v11.4s, v0.4s, v9.8h
+	WORD $0x4ea0d56b // fsub v11.4s, v11.4s, v0.4s
+	WORD $0x4e2bcef4 // fmla v20.4s, v23.4s, v11.4s
+	WORD $0x4f93128e // fmla v14.4s, v20.4s, v19.s[0]
 	PRFM 1216(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 96(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 352(R1), F28
-	VSHL $4, V28.B16, V8.B16
-	VAND V2.B16, V8.B16, V9.B16
-	VORR V9.B16, V23.B16, V23.B16
-	WORD $0x4f8de2fe // sdot v30.4s, v23.16b, v13.4b[0]
-	FMOVQ 160(R1), F31
-	VAND V1.B16, V31.B16, V31.B16
-	VAND V3.B16, V8.B16, V29.B16
-	VUSRA $2, V29.B16, V31.B16
-	WORD $0x4fade3fe // sdot v30.4s, v31.16b, v13.4b[1]
-	FMOVQ 224(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V28.B16, V10.B16
-	VORR V10.B16, V20.B16, V20.B16
-	WORD $0x4f8dea9e // sdot v30.4s, v20.16b, v13.4b[2]
-	FMOVQ 288(R1), F24
-	VAND V1.B16, V24.B16, V24.B16
-	VAND V3.B16, V28.B16, V25.B16
-	VUSRA $2, V25.B16, V24.B16
-	WORD $0x4fadeb1e // sdot v30.4s, v24.16b, v13.4b[3]
-	WORD $0x4eb1d7de // fsub v30.4s, v30.4s, v17.4s
-	WORD $0x4f8f93de // fmul v30.4s, v30.4s, v15.s[0]
 	FMOVQ 0(R10), F12
-	FMOVQ 96(R1), F11
-	FMOVQ 416(R1), F16
-	VSHL $4, V16.B16, V21.B16
-	VAND V2.B16, V21.B16, V22.B16
-	VUSRA $4, V11.B16, V22.B16
-	WORD $0x4f8ee2cc // sdot v12.4s, v22.16b, v14.4b[0]
-	FMOVQ 160(R1), F26
-	VAND V3.B16, V21.B16, V19.B16
+	FMOVQ 96(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 352(R1), F26
+	VSHL $4, V26.B16, V27.B16
+	VAND V2.B16, V27.B16, V10.B16
+	VORR V10.B16, V30.B16, V30.B16
+	WORD $0x4f91e3cc // sdot v12.4s, v30.16b, v17.4b[0]
+	FMOVQ 160(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V3.B16, V27.B16, V31.B16
+	VUSRA $2, V31.B16, V28.B16
+	WORD $0x4fb1e38c // sdot v12.4s, v28.16b, v17.4b[1]
+	FMOVQ 224(R1), F24
+	VAND V1.B16, V24.B16, V24.B16
+	VAND V2.B16, V26.B16, V29.B16
+	VORR V29.B16, V24.B16, V24.B16
+	WORD $0x4f91eb0c // sdot v12.4s, v24.16b, v17.4b[2]
+	FMOVQ 288(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V26.B16, V8.B16
+	VUSRA $2, V8.B16, V25.B16
+	WORD $0x4fb1eb2c // sdot v12.4s, v25.16b, v17.4b[3]
+	WORD $0x4eb5d58c // fsub v12.4s, v12.4s, v21.4s
+	FMOVD 8(R1), F9
+	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
+	WORD $0x0e691017 // saddw v23.4s, v0.4s, v9.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e37dd8c // fmul v12.4s, v12.4s, v23.4s
+	FMOVQ 0(R10), F11
+	FMOVQ 96(R1), F20
+	FMOVQ 416(R1), F10
+	VSHL $4, V10.B16, V30.B16
+	VAND V2.B16, V30.B16, V31.B16
+	VUSRA $4, V20.B16, V31.B16
+	WORD $0x4f92e3eb // sdot v11.4s, v31.16b, v18.4b[0]
+	FMOVQ 160(R1), F28
+	VAND V3.B16, V30.B16, V29.B16
+	VUSHR $4, V28.B16, V28.B16
+	VUSRA $2, V29.B16, V28.B16
+	WORD $0x4fb2e38b // sdot v11.4s, v28.16b, v18.4b[1]
+	FMOVQ 224(R1), F24
+	VAND V2.B16, V10.B16, V27.B16
+	VUSRA $4, V24.B16, V27.B16
+	WORD $0x4f92eb6b // sdot v11.4s, v27.16b, v18.4b[2]
+	FMOVQ 288(R1), F26
+	VAND V3.B16, V10.B16, V8.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V19.B16, V26.B16
-	WORD $0x4faee34c // sdot v12.4s, v26.16b, v14.4b[1]
-	FMOVQ 224(R1), F27
-	VAND V2.B16, V16.B16, V9.B16
-	VUSRA $4, V27.B16, V9.B16
-	WORD $0x4f8ee92c // sdot v12.4s, v9.16b, v14.4b[2]
-	FMOVQ 288(R1), F23
-	VAND V3.B16, V16.B16, V29.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V29.B16, V23.B16
-	WORD $0x4faeeaec // sdot v12.4s, v23.16b, v14.4b[3]
-	WORD $0x4eb2d58c // fsub v12.4s, v12.4s, v18.4s
-	WORD $0x4faf918c // fmul v12.4s, v12.4s, v15.s[1]
-	FMOVD 8(R1), F31
-	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
-	WORD $0x0e7f100a // saddw v10.4s, v0.4s, v31.4h
-	FMOVQ 160(R11), F20
-	FMOVQ 32(R11), F8
-	WORD $0x4e28cd54 // fmla v20.4s, v10.4s, v8.4s
-	WORD $0x4e34cfc6 // fmla v6.4s, v30.4s, v20.4s
-	FMOVD 24(R1), F28
-	WORD $0x0f08a79c // sshll v28.8h, v28.8b, #0
-	WORD $0x0e7c1019 // saddw v25.4s, v0.4s, v28.4h
-	FMOVQ 160(R11), F24
-	FMOVQ 32(R11), F11
-	WORD $0x4e2bcf38 // fmla v24.4s, v25.4s, v11.4s
-	WORD $0x4e38cd86 // fmla v6.4s, v12.4s, v24.4s
+	VUSRA $2, V8.B16, V26.B16
+	WORD $0x4fb2eb4b // sdot v11.4s, v26.16b, v18.4b[3]
+	WORD $0x4eb6d56b // fsub v11.4s, v11.4s, v22.4s
+	FMOVD 24(R1), F25
+	WORD $0x0f08a739 // sshll v25.8h, v25.8b, #0
+	WORD $0x0e791017 // saddw v23.4s, v0.4s, v25.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x4e37cd6c // fmla v12.4s, v11.4s, v23.4s
+	WORD $0x4f93118f // fmla v15.4s, v12.4s, v19.s[0]
 	PRFM 1280(R1), PLDL1KEEP
 	PRFM 1344(R1), PLDL1KEEP
-	FMOVQ 0(R10), F22
-	FMOVQ 112(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	FMOVQ 368(R1), F26
-	VSHL $4, V26.B16, V27.B16
-	VAND V2.B16, V27.B16, V9.B16
-	VORR V9.B16, V19.B16, V19.B16
-	WORD $0x4f8de276 // sdot v22.4s, v19.16b, v13.4b[0]
-	FMOVQ 176(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V27.B16, V16.B16
-	VUSRA $2, V16.B16, V21.B16
-	WORD $0x4fade2b6 // sdot v22.4s, v21.16b, v13.4b[1]
-	FMOVQ 240(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V26.B16, V23.B16
-	VORR V23.B16, V29.B16, V29.B16
-	WORD $0x4f8debb6 // sdot v22.4s, v29.16b, v13.4b[2]
-	FMOVQ 304(R1), F10
+	FMOVQ 0(R10), F20
+	FMOVQ 112(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 368(R1), F29
+	VSHL $4, V29.B16, V28.B16
+	VAND V2.B16, V28.B16, V24.B16
+	VORR V24.B16, V31.B16, V31.B16
+	WORD $0x4f91e3f4 // sdot v20.4s, v31.16b, v17.4b[0]
+	FMOVQ 176(R1), F27
+	VAND V1.B16, V27.B16, V27.B16
+	VAND V3.B16, V28.B16, V30.B16
+	VUSRA $2, V30.B16, V27.B16
+	WORD $0x4fb1e374 // sdot v20.4s, v27.16b, v17.4b[1]
+	FMOVQ 240(R1), F10
 	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V26.B16, V8.B16
-	VUSRA $2, V8.B16, V10.B16
-	WORD $0x4fade956 // sdot v22.4s, v10.16b, v13.4b[3]
-	WORD $0x4eb1d6d6 // fsub v22.4s, v22.4s, v17.4s
-	WORD $0x4f8f92d6 // fmul v22.4s, v22.4s, v15.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 112(R1), F20
-	FMOVQ 432(R1), F25
-	VSHL $4, V25.B16, V11.B16
-	VAND V2.B16, V11.B16, V12.B16
-	VUSRA $4, V20.B16, V12.B16
-	WORD $0x4f8ee19e // sdot v30.4s, v12.16b, v14.4b[0]
-	FMOVQ 176(R1), F24
-	VAND V3.B16, V11.B16, V9.B16
-	VUSHR $4, V24.B16, V24.B16
-	VUSRA $2, V9.B16, V24.B16
-	WORD $0x4faee31e // sdot v30.4s, v24.16b, v14.4b[1]
-	FMOVQ 240(R1), F19
-	VAND V2.B16, V25.B16, V16.B16
-	VUSRA $4, V19.B16, V16.B16
-	WORD $0x4f8eea1e // sdot v30.4s, v16.16b, v14.4b[2]
-	FMOVQ 304(R1), F21
-	VAND V3.B16, V25.B16, V23.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V23.B16, V21.B16
-	WORD $0x4faeeabe // sdot v30.4s, v21.16b, v14.4b[3]
-	WORD $0x4eb2d7de // fsub v30.4s, v30.4s, v18.4s
-	WORD $0x4faf93de // fmul v30.4s, v30.4s, v15.s[1]
-	WORD $0x4e7f101d // saddw2 v29.4s, v0.4s, v31.8h
-	FMOVQ 176(R11), F27
-	FMOVQ 48(R11), F26
-	WORD $0x4e3acfbb // fmla v27.4s, v29.4s, v26.4s
-	WORD $0x4e3bcec7 // fmla v7.4s, v22.4s, v27.4s
-	WORD $0x4e7c1008 // saddw2 v8.4s, v0.4s, v28.8h
-	FMOVQ 176(R11), F10
-	FMOVQ 48(R11), F20
-	WORD $0x4e34cd0a // fmla v10.4s, v8.4s, v20.4s
-	WORD $0x4e2acfc7 // fmla v7.4s, v30.4s, v10.4s
-	FMOVQ 64(R2), F12
-	FMOVQ 80(R2), F9
-	FMOVQ 96(R2), F24
-	WORD $0x4f3e0713 // sshr v19.4s, v24.4s, #2
-	VSUB V19.S4, V0.S4, V19.S4
-	VDUP V19.S[2], V16.S4
-	VDUP V19.S[3], V11.S4
+	VAND V2.B16, V29.B16, V8.B16
+	VORR V8.B16, V10.B16, V10.B16
+	WORD $0x4f91e954 // sdot v20.4s, v10.16b, v17.4b[2]
+	FMOVQ 304(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V29.B16, V11.B16
+	VUSRA $2, V11.B16, V26.B16
+	WORD $0x4fb1eb54 // sdot v20.4s, v26.16b, v17.4b[3]
+	WORD $0x4eb5d694 // fsub v20.4s, v20.4s, v21.4s
+	WORD $0x4e691017 // saddw2 v23.4s, v0.4s, v9.8h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	WORD $0x6e37de94 // fmul v20.4s, v20.4s, v23.4s
+	FMOVQ 0(R10), F12
+	FMOVQ 112(R1), F24
+	FMOVQ 432(R1), F31
+	VSHL $4, V31.B16, V30.B16
+	VAND V2.B16, V30.B16, V27.B16
+	VUSRA $4, V24.B16, V27.B16
+	WORD $0x4f92e36c // sdot v12.4s, v27.16b, v18.4b[0]
+	FMOVQ 176(R1), F8
+	VAND V3.B16, V30.B16, V10.B16
+	VUSHR $4, V8.B16, V8.B16
+	VUSRA $2, V10.B16, V8.B16
+	WORD $0x4fb2e10c // sdot v12.4s, v8.16b, v18.4b[1]
+	FMOVQ 240(R1), F28
+	VAND V2.B16, V31.B16, V29.B16
+	VUSRA $4, V28.B16, V29.B16
+	WORD $0x4f92ebac // sdot v12.4s, v29.16b, v18.4b[2]
+	FMOVQ 304(R1), F11
+	VAND V3.B16, V31.B16, V26.B16
+	VUSHR $4, V11.B16, V11.B16
+	VUSRA $2, V26.B16, V11.B16
+	WORD $0x4fb2e96c // sdot v12.4s, v11.16b, v18.4b[3]
+	WORD $0x4eb6d58c // fsub v12.4s, v12.4s, v22.4s
+	WORD $0x4e791009 // saddw2 v9.4s, v0.4s, v25.8h
+	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
+	WORD $0x4e29cd94 // fmla v20.4s, v12.4s, v9.4s
+	WORD $0x4f931290 // fmla v16.4s, v20.4s, v19.s[0]
+	FMOVQ 64(R2), F23
+	FMOVQ 80(R2), F24
+	FMOVQ 96(R2), F27
+	WORD $0x4f3e076a // sshr v10.4s, v27.4s, #2
+	VSUB V10.S4, V0.S4, V10.S4
+	VDUP V10.S[2], V8.S4
+	VDUP V10.S[3], V28.S4
 	PRFM 1408(R1), PLDL1KEEP
 	PRFM 1472(R1), PLDL1KEEP
-	FMOVQ 0(R10), F25
-	FMOVQ 448(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	FMOVQ 704(R1), F21
-	VSHL $4, V21.B16, V31.B16
-	VAND V2.B16, V31.B16, V29.B16
-	VORR V29.B16, V23.B16, V23.B16
-	WORD $0x4f8ce2f9 // sdot v25.4s, v23.16b, v12.4b[0]
-	FMOVQ 512(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V31.B16, V22.B16
-	VUSRA $2, V22.B16, V26.B16
-	WORD $0x4face359 // sdot v25.4s, v26.16b, v12.4b[1]
-	FMOVQ 576(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V21.B16, V28.B16
-	VORR V28.B16, V27.B16, V27.B16
-	WORD $0x4f8ceb79 // sdot v25.4s, v27.16b, v12.4b[2]
-	FMOVQ 640(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V3.B16, V21.B16, V20.B16
-	VUSRA $2, V20.B16, V8.B16
-	WORD $0x4face919 // sdot v25.4s, v8.16b, v12.4b[3]
-	WORD $0x4eb0d739 // fsub v25.4s, v25.4s, v16.4s
-	WORD $0x4f989339 // fmul v25.4s, v25.4s, v24.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 448(R1), F10
-	FMOVQ 768(R1), F13
-	VSHL $4, V13.B16, V14.B16
-	VAND V2.B16, V14.B16, V15.B16
-	VUSRA $4, V10.B16, V15.B16
-	WORD $0x4f89e1fe // sdot v30.4s, v15.16b, v9.4b[0]
-	FMOVQ 512(R1), F17
-	VAND V3.B16, V14.B16, V18.B16
-	VUSHR $4, V17.B16, V17.B16
+	FMOVQ 0(R10), F29
+	FMOVQ 448(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	FMOVQ 704(R1), F31
+	VSHL $4, V31.B16, V26.B16
+	VAND V2.B16, V26.B16, V11.B16
+	VORR V11.B16, V30.B16, V30.B16
+	WORD $0x4f97e3dd // sdot v29.4s, v30.16b, v23.4b[0]
+	FMOVQ 512(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V26.B16, V12.B16
+	VUSRA $2, V12.B16, V25.B16
+	WORD $0x4fb7e33d // sdot v29.4s, v25.16b, v23.4b[1]
+	FMOVQ 576(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V2.B16, V31.B16, V20.B16
+	VORR V20.B16, V9.B16, V9.B16
+	WORD $0x4f97e93d // sdot v29.4s, v9.16b, v23.4b[2]
+	FMOVQ 640(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V3.B16, V31.B16, V18.B16
 	VUSRA $2, V18.B16, V17.B16
-	WORD $0x4fa9e23e // sdot v30.4s, v17.16b, v9.4b[1]
-	FMOVQ 576(R1), F19
-	VAND V2.B16, V13.B16, V29.B16
-	VUSRA $4, V19.B16, V29.B16
-	WORD $0x4f89ebbe // sdot v30.4s, v29.16b, v9.4b[2]
-	FMOVQ 640(R1), F23
-	VAND V3.B16, V13.B16, V22.B16
-	VUSHR $4, V23.B16, V23.B16
-	VUSRA $2, V22.B16, V23.B16
-	WORD $0x4fa9eafe // sdot v30.4s, v23.16b, v9.4b[3]
-	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	FMOVD 32(R1), F26
-	WORD $0x0f08a75a // sshll v26.8h, v26.8b, #0
-	WORD $0x0e7a101c // saddw v28.4s, v0.4s, v26.4h
-	FMOVQ 128(R11), F27
-	FMOVQ 0(R11), F31
-	WORD $0x4e3fcf9b // fmla v27.4s, v28.4s, v31.4s
-	WORD $0x4e3bcf24 // fmla v4.4s, v25.4s, v27.4s
-	FMOVD 48(R1), F21
-	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
-	WORD $0x0e751014 // saddw v20.4s, v0.4s, v21.4h
-	FMOVQ 128(R11), F8
-	FMOVQ 0(R11), F10
-	WORD $0x4e2ace88 // fmla v8.4s, v20.4s, v10.4s
-	WORD $0x4e28cfc4 // fmla v4.4s, v30.4s, v8.4s
+	WORD $0x4fb7ea3d // sdot v29.4s, v17.16b, v23.4b[3]
+	WORD $0x4ea8d7bd // fsub v29.4s, v29.4s, v8.4s
+	FMOVD 32(R1), F19
+	WORD $0x0f08a673 // sshll v19.8h, v19.8b, #0
+	WORD $0x0e731015 // saddw v21.4s, v0.4s, v19.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e35dfbd // fmul v29.4s, v29.4s, v21.4s
+	FMOVQ 0(R10), F22
+	FMOVQ 448(R1), F10
+	FMOVQ 768(R1), F11
+	VSHL $4, V11.B16, V30.B16
+	VAND V2.B16, V30.B16, V12.B16
+	VUSRA $4, V10.B16, V12.B16
+	WORD $0x4f98e196 // sdot v22.4s, v12.16b, v24.4b[0]
+	FMOVQ 512(R1), F25
+	VAND V3.B16, V30.B16, V20.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V20.B16, V25.B16
+	WORD $0x4fb8e336 // sdot v22.4s, v25.16b, v24.4b[1]
+	FMOVQ 576(R1), F9
+	VAND V2.B16, V11.B16, V26.B16
+	VUSRA $4, V9.B16, V26.B16
+	WORD $0x4f98eb56 // sdot v22.4s, v26.16b, v24.4b[2]
+	FMOVQ 640(R1), F31
+	VAND V3.B16, V11.B16, V18.B16
+	VUSHR $4, V31.B16, V31.B16
+	VUSRA $2, V18.B16, V31.B16
+	WORD $0x4fb8ebf6 // sdot v22.4s, v31.16b, v24.4b[3]
+	WORD $0x4ebcd6d6 // fsub v22.4s, v22.4s, v28.4s
+	FMOVD 48(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e711015 // saddw v21.4s, v0.4s, v17.4h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4e35cedd // fmla v29.4s, v22.4s, v21.4s
+	WORD $0x4f9b13ad // fmla v13.4s, v29.4s, v27.s[0]
 	PRFM 1536(R1), PLDL1KEEP
-	FMOVQ 0(R10), F15
-	FMOVQ 464(R1), F18
-	VAND V1.B16, V18.B16, V18.B16
-	FMOVQ 720(R1), F17
-	VSHL $4, V17.B16, V19.B16
-	VAND V2.B16, V19.B16, V29.B16
-	VORR V29.B16, V18.B16, V18.B16
-	WORD $0x4f8ce24f // sdot v15.4s, v18.16b, v12.4b[0]
-	FMOVQ 528(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V19.B16, V13.B16
-	VUSRA $2, V13.B16, V14.B16
-	WORD $0x4face1cf // sdot v15.4s, v14.16b, v12.4b[1]
-	FMOVQ 592(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V17.B16, V23.B16
-	VORR V23.B16, V22.B16, V22.B16
-	WORD $0x4f8ceacf // sdot v15.4s, v22.16b, v12.4b[2]
-	FMOVQ 656(R1), F28
-	VAND V1.B16, V28.B16, V28.B16
-	VAND V3.B16, V17.B16, V31.B16
-	VUSRA $2, V31.B16, V28.B16
-	WORD $0x4faceb8f // sdot v15.4s, v28.16b, v12.4b[3]
-	WORD $0x4eb0d5ef // fsub v15.4s, v15.4s, v16.4s
-	WORD $0x4f9891ef // fmul v15.4s, v15.4s, v24.s[0]
-	FMOVQ 0(R10), F25
-	FMOVQ 464(R1), F27
-	FMOVQ 784(R1), F20
-	VSHL $4, V20.B16, V10.B16
-	VAND V2.B16, V10.B16, V30.B16
-	VUSRA $4, V27.B16, V30.B16
-	WORD $0x4f89e3d9 // sdot v25.4s, v30.16b, v9.4b[0]
-	FMOVQ 528(R1), F8
-	VAND V3.B16, V10.B16, V29.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V29.B16, V8.B16
-	WORD $0x4fa9e119 // sdot v25.4s, v8.16b, v9.4b[1]
-	FMOVQ 592(R1), F18
-	VAND V2.B16, V20.B16, V13.B16
-	VUSRA $4, V18.B16, V13.B16
-	WORD $0x4f89e9b9 // sdot v25.4s, v13.16b, v9.4b[2]
-	FMOVQ 656(R1), F14
-	VAND V3.B16, V20.B16, V23.B16
-	VUSHR $4, V14.B16, V14.B16
-	VUSRA $2, V23.B16, V14.B16
-	WORD $0x4fa9e9d9 // sdot v25.4s, v14.16b, v9.4b[3]
-	WORD $0x4eabd739 // fsub v25.4s, v25.4s, v11.4s
-	WORD $0x4fb89339 // fmul v25.4s, v25.4s, v24.s[1]
-	WORD $0x4e7a1016 // saddw2 v22.4s, v0.4s, v26.8h
-	FMOVQ 144(R11), F19
-	FMOVQ 16(R11), F17
-	WORD $0x4e31ced3 // fmla v19.4s, v22.4s, v17.4s
-	WORD $0x4e33cde5 // fmla v5.4s, v15.4s, v19.4s
-	WORD $0x4e75101f // saddw2 v31.4s, v0.4s, v21.8h
-	FMOVQ 144(R11), F28
-	FMOVQ 16(R11), F27
-	WORD $0x4e3bcffc // fmla v28.4s, v31.4s, v27.4s
-	WORD $0x4e3ccf25 // fmla v5.4s, v25.4s, v28.4s
+	FMOVQ 0(R10), F10
+	FMOVQ 464(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	FMOVQ 720(R1), F20
+	VSHL $4, V20.B16, V25.B16
+	VAND V2.B16, V25.B16, V9.B16
+	VORR V9.B16, V12.B16, V12.B16
+	WORD $0x4f97e18a // sdot v10.4s, v12.16b, v23.4b[0]
+	FMOVQ 528(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V25.B16, V30.B16
+	VUSRA $2, V30.B16, V26.B16
+	WORD $0x4fb7e34a // sdot v10.4s, v26.16b, v23.4b[1]
+	FMOVQ 592(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V2.B16, V20.B16, V18.B16
+	VORR V18.B16, V11.B16, V11.B16
+	WORD $0x4f97e96a // sdot v10.4s, v11.16b, v23.4b[2]
+	FMOVQ 656(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V20.B16, V22.B16
+	VUSRA $2, V22.B16, V31.B16
+	WORD $0x4fb7ebea // sdot v10.4s, v31.16b, v23.4b[3]
+	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
+	WORD $0x4e731015 // saddw2 v21.4s, v0.4s, v19.8h
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x6e35dd4a // fmul v10.4s, v10.4s, v21.4s
+	FMOVQ 0(R10), F29
+	FMOVQ 464(R1), F9
+	FMOVQ 784(R1), F12
+	VSHL $4, V12.B16, V30.B16
+	VAND V2.B16, V30.B16, V26.B16
+	VUSRA $4, V9.B16, V26.B16
+	WORD $0x4f98e35d // sdot v29.4s, v26.16b, v24.4b[0]
+	FMOVQ 528(R1), F18
+	VAND V3.B16, V30.B16, V11.B16
+	VUSHR $4, V18.B16, V18.B16
+	VUSRA $2, V11.B16, V18.B16
+	WORD $0x4fb8e25d // sdot v29.4s, v18.16b, v24.4b[1]
+	FMOVQ 592(R1), F25
+	VAND V2.B16, V12.B16, V20.B16
+	VUSRA $4, V25.B16, V20.B16
+	WORD $0x4f98ea9d // sdot v29.4s, v20.16b, v24.4b[2]
+	FMOVQ 656(R1), F22
+	VAND V3.B16, V12.B16, V31.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V31.B16, V22.B16
+	WORD $0x4fb8eadd // sdot v29.4s, v22.16b, v24.4b[3]
+	WORD $0x4ebcd7bd // fsub v29.4s, v29.4s, v28.4s
+	WORD $0x4e711013 // saddw2 v19.4s, v0.4s, v17.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	WORD $0x4e33cfaa // fmla v10.4s, v29.4s, v19.4s
+	WORD $0x4f9b114e // fmla v14.4s, v10.4s, v27.s[0]
 	PRFM 1600(R1), PLDL1KEEP
 	PRFM 1664(R1), PLDL1KEEP
-	FMOVQ 0(R10), F30
-	FMOVQ 480(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 736(R1), F8
-	VSHL $4, V8.B16, V18.B16
-	VAND V2.B16, V18.B16, V13.B16
-	VORR V13.B16, V29.B16, V29.B16
-	WORD $0x4f8ce3be // sdot v30.4s, v29.16b, v12.4b[0]
-	FMOVQ 544(R1), F10
-	VAND V1.B16, V10.B16, V10.B16
-	VAND V3.B16, V18.B16, V20.B16
-	VUSRA $2, V20.B16, V10.B16
-	WORD $0x4face15e // sdot v30.4s, v10.16b, v12.4b[1]
-	FMOVQ 608(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V2.B16, V8.B16, V14.B16
-	VORR V14.B16, V23.B16, V23.B16
-	WORD $0x4f8ceafe // sdot v30.4s, v23.16b, v12.4b[2]
+	FMOVQ 0(R10), F21
+	FMOVQ 480(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 736(R1), F26
+	VSHL $4, V26.B16, V11.B16
+	VAND V2.B16, V11.B16, V18.B16
+	VORR V18.B16, V9.B16, V9.B16
+	WORD $0x4f97e135 // sdot v21.4s, v9.16b, v23.4b[0]
+	FMOVQ 544(R1), F25
+	VAND V1.B16, V25.B16, V25.B16
+	VAND V3.B16, V11.B16, V20.B16
+	VUSRA $2, V20.B16, V25.B16
+	WORD $0x4fb7e335 // sdot v21.4s, v25.16b, v23.4b[1]
+	FMOVQ 608(R1), F30
+	VAND V1.B16, V30.B16, V30.B16
+	VAND V2.B16, V26.B16, V12.B16
+	VORR V12.B16, V30.B16, V30.B16
+	WORD $0x4f97ebd5 // sdot v21.4s, v30.16b, v23.4b[2]
+	FMOVQ 672(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	VAND V3.B16, V26.B16, V22.B16
+	VUSRA $2, V22.B16, V31.B16
+	WORD $0x4fb7ebf5 // sdot v21.4s, v31.16b, v23.4b[3]
+	WORD $0x4ea8d6b5 // fsub v21.4s, v21.4s, v8.4s
+	FMOVD 40(R1), F17
+	WORD $0x0f08a631 // sshll v17.8h, v17.8b, #0
+	WORD $0x0e71101d // saddw v29.4s, v0.4s, v17.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3ddeb5 // fmul v21.4s, v21.4s, v29.4s
+	FMOVQ 0(R10), F19
+	FMOVQ 480(R1), F10
+	FMOVQ 800(R1), F18
+	VSHL $4, V18.B16, V9.B16
+	VAND V2.B16, V9.B16, V20.B16
+	VUSRA $4, V10.B16, V20.B16
+	WORD $0x4f98e293 // sdot v19.4s, v20.16b, v24.4b[0]
+	FMOVQ 544(R1), F25
+	VAND V3.B16, V9.B16, V12.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V12.B16, V25.B16
+	WORD $0x4fb8e333 // sdot v19.4s, v25.16b, v24.4b[1]
+	FMOVQ 608(R1), F30
+	VAND V2.B16, V18.B16, V11.B16
+	VUSRA $4, V30.B16, V11.B16
+	WORD $0x4f98e973 // sdot v19.4s, v11.16b, v24.4b[2]
 	FMOVQ 672(R1), F26
-	VAND V1.B16, V26.B16, V26.B16
-	VAND V3.B16, V8.B16, V22.B16
+	VAND V3.B16, V18.B16, V22.B16
+	VUSHR $4, V26.B16, V26.B16
 	VUSRA $2, V22.B16, V26.B16
-	WORD $0x4faceb5e // sdot v30.4s, v26.16b, v12.4b[3]
-	WORD $0x4eb0d7de // fsub v30.4s, v30.4s, v16.4s
-	WORD $0x4f9893de // fmul v30.4s, v30.4s, v24.s[0]
-	FMOVQ 0(R10), F17
-	FMOVQ 480(R1), F15
-	FMOVQ 800(R1), F19
-	VSHL $4, V19.B16, V21.B16
-	VAND V2.B16, V21.B16, V31.B16
-	VUSRA $4, V15.B16, V31.B16
-	WORD $0x4f89e3f1 // sdot v17.4s, v31.16b, v9.4b[0]
-	FMOVQ 544(R1), F27
-	VAND V3.B16, V21.B16, V25.B16
-	VUSHR $4, V27.B16, V27.B16
-	VUSRA $2, V25.B16, V27.B16
-	WORD $0x4fa9e371 // sdot v17.4s, v27.16b, v9.4b[1]
-	FMOVQ 608(R1), F28
-	VAND V2.B16, V19.B16, V13.B16
-	VUSRA $4, V28.B16, V13.B16
-	WORD $0x4f89e9b1 // sdot v17.4s, v13.16b, v9.4b[2]
-	FMOVQ 672(R1), F29
-	VAND V3.B16, V19.B16, V20.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V20.B16, V29.B16
-	WORD $0x4fa9ebb1 // sdot v17.4s, v29.16b, v9.4b[3]
-	WORD $0x4eabd631 // fsub v17.4s, v17.4s, v11.4s
-	WORD $0x4fb89231 // fmul v17.4s, v17.4s, v24.s[1]
-	FMOVD 40(R1), F10
-	WORD $0x0f08a54a // sshll v10.8h, v10.8b, #0
-	WORD $0x0e6a100e // saddw v14.4s, v0.4s, v10.4h
-	FMOVQ 160(R11), F23
-	FMOVQ 32(R11), F18
-	WORD $0x4e32cdd7 // fmla v23.4s, v14.4s, v18.4s
-	WORD $0x4e37cfc6 // fmla v6.4s, v30.4s, v23.4s
-	FMOVD 56(R1), F8
-	WORD $0x0f08a508 // sshll v8.8h, v8.8b, #0
-	WORD $0x0e681016 // saddw v22.4s, v0.4s, v8.4h
-	FMOVQ 160(R11), F26
-	FMOVQ 32(R11), F15
-	WORD $0x4e2fceda // fmla v26.4s, v22.4s, v15.4s
-	WORD $0x4e3ace26 // fmla v6.4s, v17.4s, v26.4s
+	WORD $0x4fb8eb53 // sdot v19.4s, v26.16b, v24.4b[3]
+	WORD $0x4ebcd673 // fsub v19.4s, v19.4s, v28.4s
+	FMOVD 56(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101d // saddw v29.4s, v0.4s, v31.4h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x4e3dce75 // fmla v21.4s, v19.4s, v29.4s
+	WORD $0x4f9b12af // fmla v15.4s, v21.4s, v27.s[0]
 	PRFM 1728(R1), PLDL1KEEP
 	PRFM 1792(R1), PLDL1KEEP
-	FMOVQ 0(R10), F31
-	FMOVQ 496(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	FMOVQ 752(R1), F27
-	VSHL $4, V27.B16, V28.B16
-	VAND V2.B16, V28.B16, V13.B16
-	VORR V13.B16, V25.B16, V25.B16
-	WORD $0x4f8ce33f // sdot v31.4s, v25.16b, v12.4b[0]
-	FMOVQ 560(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V28.B16, V19.B16
-	VUSRA $2, V19.B16, V21.B16
-	WORD $0x4face2bf // sdot v31.4s, v21.16b, v12.4b[1]
-	FMOVQ 624(R1), F20
+	FMOVQ 0(R10), F10
+	FMOVQ 496(R1), F20
 	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V27.B16, V29.B16
-	VORR V29.B16, V20.B16, V20.B16
-	WORD $0x4f8cea9f // sdot v31.4s, v20.16b, v12.4b[2]
-	FMOVQ 688(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V27.B16, V18.B16
-	VUSRA $2, V18.B16, V14.B16
-	WORD $0x4face9df // sdot v31.4s, v14.16b, v12.4b[3]
-	WORD $0x4eb0d7ff // fsub v31.4s, v31.4s, v16.4s
-	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
-	FMOVQ 0(R10), F30
-	FMOVQ 496(R1), F23
-	FMOVQ 816(R1), F22
-	VSHL $4, V22.B16, V15.B16
-	VAND V2.B16, V15.B16, V17.B16
-	VUSRA $4, V23.B16, V17.B16
-	WORD $0x4f89e23e // sdot v30.4s, v17.16b, v9.4b[0]
-	FMOVQ 560(R1), F26
-	VAND V3.B16, V15.B16, V13.B16
-	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V13.B16, V26.B16
-	WORD $0x4fa9e35e // sdot v30.4s, v26.16b, v9.4b[1]
+	FMOVQ 752(R1), F12
+	VSHL $4, V12.B16, V25.B16
+	VAND V2.B16, V25.B16, V30.B16
+	VORR V30.B16, V20.B16, V20.B16
+	WORD $0x4f97e28a // sdot v10.4s, v20.16b, v23.4b[0]
+	FMOVQ 560(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V25.B16, V9.B16
+	VUSRA $2, V9.B16, V11.B16
+	WORD $0x4fb7e16a // sdot v10.4s, v11.16b, v23.4b[1]
+	FMOVQ 624(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V2.B16, V12.B16, V22.B16
+	VORR V22.B16, V18.B16, V18.B16
+	WORD $0x4f97ea4a // sdot v10.4s, v18.16b, v23.4b[2]
+	FMOVQ 688(R1), F26
+	VAND V1.B16, V26.B16, V26.B16
+	VAND V3.B16, V12.B16, V19.B16
+	VUSRA $2, V19.B16, V26.B16
+	WORD $0x4fb7eb4a // sdot v10.4s, v26.16b, v23.4b[3]
+	WORD $0x4ea8d54a // fsub v10.4s, v10.4s, v8.4s
+	WORD $0x4e71101d // saddw2 v29.4s, v0.4s, v17.8h
+	WORD $0x4ea0d7bd // fsub v29.4s, v29.4s, v0.4s
+	WORD $0x6e3ddd4a // fmul v10.4s, v10.4s, v29.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 496(R1), F30
+	FMOVQ 816(R1), F20
+	VSHL $4, V20.B16, V9.B16
+	VAND V2.B16, V9.B16, V11.B16
+	VUSRA $4, V30.B16, V11.B16
+	WORD $0x4f98e175 // sdot v21.4s, v11.16b, v24.4b[0]
+	FMOVQ 560(R1), F22
+	VAND V3.B16, V9.B16, V18.B16
+	VUSHR $4, V22.B16, V22.B16
+	VUSRA $2, V18.B16, V22.B16
+	WORD $0x4fb8e2d5 // sdot v21.4s, v22.16b, v24.4b[1]
 	FMOVQ 624(R1), F25
-	VAND V2.B16, V22.B16, V19.B16
-	VUSRA $4, V25.B16, V19.B16
-	WORD $0x4f89ea7e // sdot v30.4s, v19.16b, v9.4b[2]
-	FMOVQ 688(R1), F21
-	VAND V3.B16, V22.B16, V29.B16
-	VUSHR $4, V21.B16, V21.B16
-	VUSRA $2, V29.B16, V21.B16
-	WORD $0x4fa9eabe // sdot v30.4s, v21.16b, v9.4b[3]
-	WORD $0x4eabd7de // fsub v30.4s, v30.4s, v11.4s
-	WORD $0x4fb893de // fmul v30.4s, v30.4s, v24.s[1]
-	WORD $0x4e6a1014 // saddw2 v20.4s, v0.4s, v10.8h
-	FMOVQ 176(R11), F28
-	FMOVQ 48(R11), F27
-	WORD $0x4e3bce9c // fmla v28.4s, v20.4s, v27.4s
-	WORD $0x4e3ccfe7 // fmla v7.4s, v31.4s, v28.4s
-	WORD $0x4e681012 // saddw2 v18.4s, v0.4s, v8.8h
-	FMOVQ 176(R11), F14
-	FMOVQ 48(R11), F23
-	WORD $0x4e37ce4e // fmla v14.4s, v18.4s, v23.4s
-	WORD $0x4e2ecfc7 // fmla v7.4s, v30.4s, v14.4s
+	VAND V2.B16, V20.B16, V12.B16
+	VUSRA $4, V25.B16, V12.B16
+	WORD $0x4f98e995 // sdot v21.4s, v12.16b, v24.4b[2]
+	FMOVQ 688(R1), F19
+	VAND V3.B16, V20.B16, V26.B16
+	VUSHR $4, V19.B16, V19.B16
+	VUSRA $2, V26.B16, V19.B16
+	WORD $0x4fb8ea75 // sdot v21.4s, v19.16b, v24.4b[3]
+	WORD $0x4ebcd6b5 // fsub v21.4s, v21.4s, v28.4s
+	WORD $0x4e7f1011 // saddw2 v17.4s, v0.4s, v31.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4e31ceaa // fmla v10.4s, v21.4s, v17.4s
+	WORD $0x4f9b1150 // fmla v16.4s, v10.4s, v27.s[0]
 	ADD $832, R1
 	ADD $128, R2
 	SUBS $2, R4
 	BNE pair107
+	FMOVQ 0(R11), F29
+	WORD $0x4e3dcda4 // fmla v4.4s, v13.4s, v29.4s
+	FMOVQ 16(R11), F30
+	WORD $0x4e3ecdc5 // fmla v5.4s, v14.4s, v30.4s
+	FMOVQ 32(R11), F11
+	WORD $0x4e2bcde6 // fmla v6.4s, v15.4s, v11.4s
+	FMOVQ 48(R11), F18
+	WORD $0x4e32ce07 // fmla v7.4s, v16.4s, v18.4s
 	SUBS $1, R9
 	BNE block106
 	FSTPQ (F4, F5), 0(R14)
@@ -9740,17 +9586,11 @@ bunch111:
 	FMOVD 8(R1), F8
 	WORD $0x0e217908 // fcvtl v8.4s, v8.4h
 	FSTPQ (F7, F8), 0(R11)
-	WORD $0x6e26dce7 // fmul v7.4s, v7.4s, v6.4s
-	WORD $0x6e26dd08 // fmul v8.4s, v8.4s, v6.4s
-	FSTPQ (F7, F8), 128(R11)
 	FMOVD 16(R1), F9
 	WORD $0x0e217929 // fcvtl v9.4s, v9.4h
 	FMOVD 24(R1), F10
 	WORD $0x0e21794a // fcvtl v10.4s, v10.4h
 	FSTPQ (F9, F10), 32(R11)
-	WORD $0x6e26dd29 // fmul v9.4s, v9.4s, v6.4s
-	WORD $0x6e26dd4a // fmul v10.4s, v10.4s, v6.4s
-	FSTPQ (F9, F10), 160(R11)
 	ADD $64, R1
 	MOVD R4, R24
 	ADD $256, R11, R23
@@ -9804,414 +9644,382 @@ pair112:
 	FMOVD 0(R1), F31
 	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
 	WORD $0x0e7f1005 // saddw v5.4s, v0.4s, v31.4h
-	FMOVQ 128(R11), F7
-	FMOVQ 0(R11), F8
-	WORD $0x4e28cca7 // fmla v7.4s, v5.4s, v8.4s
-	FMOVD 16(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e69100a // saddw v10.4s, v0.4s, v9.4h
-	FMOVQ 128(R11), F6
-	FMOVQ 0(R11), F14
-	WORD $0x4e2ecd46 // fmla v6.4s, v10.4s, v14.4s
-	FMOVQ 80(R1), F16
+	WORD $0x4ea0d4a5 // fsub v5.4s, v5.4s, v0.4s
+	FMOVD 16(R1), F7
+	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
+	WORD $0x0e671008 // saddw v8.4s, v0.4s, v7.4h
+	WORD $0x4ea0d508 // fsub v8.4s, v8.4s, v0.4s
+	FMOVQ 80(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	FMOVQ 336(R1), F10
+	VSHL $4, V10.B16, V6.B16
+	VAND V2.B16, V6.B16, V14.B16
+	VORR V14.B16, V9.B16, V9.B16
+	VSUB V4.B16, V9.B16, V9.B16
+	FMOVQ 144(R1), F16
 	VAND V1.B16, V16.B16, V16.B16
-	FMOVQ 336(R1), F11
-	VSHL $4, V11.B16, V15.B16
-	VAND V2.B16, V15.B16, V18.B16
-	VORR V18.B16, V16.B16, V16.B16
+	VAND V3.B16, V6.B16, V11.B16
+	VUSRA $2, V11.B16, V16.B16
 	VSUB V4.B16, V16.B16, V16.B16
-	FMOVQ 144(R1), F13
+	FSTPQ (F9, F16), 256(R23)
+	FMOVQ 208(R1), F15
+	VAND V1.B16, V15.B16, V15.B16
+	VAND V2.B16, V10.B16, V18.B16
+	VORR V18.B16, V15.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FMOVQ 272(R1), F13
 	VAND V1.B16, V13.B16, V13.B16
-	VAND V3.B16, V15.B16, V12.B16
+	VAND V3.B16, V10.B16, V12.B16
 	VUSRA $2, V12.B16, V13.B16
 	VSUB V4.B16, V13.B16, V13.B16
-	FSTPQ (F16, F13), 256(R23)
-	FMOVQ 208(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	VAND V2.B16, V11.B16, V17.B16
-	VORR V17.B16, V20.B16, V20.B16
-	VSUB V4.B16, V20.B16, V20.B16
-	FMOVQ 272(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V3.B16, V11.B16, V21.B16
-	VUSRA $2, V21.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
-	FSTPQ (F20, F19), 288(R23)
-	FMOVQ 80(R1), F26
-	FMOVQ 400(R1), F24
-	VSHL $4, V24.B16, V25.B16
-	VAND V2.B16, V25.B16, V27.B16
-	VUSRA $4, V26.B16, V27.B16
+	FSTPQ (F15, F13), 288(R23)
+	FMOVQ 80(R1), F20
+	FMOVQ 400(R1), F17
+	VSHL $4, V17.B16, V19.B16
+	VAND V2.B16, V19.B16, V21.B16
+	VUSRA $4, V20.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FMOVQ 144(R1), F26
+	VAND V3.B16, V19.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V24.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F21, F26), 320(R23)
+	FMOVQ 208(R1), F25
+	VAND V2.B16, V17.B16, V27.B16
+	VUSRA $4, V25.B16, V27.B16
 	VSUB V4.B16, V27.B16, V27.B16
-	FMOVQ 144(R1), F23
-	VAND V3.B16, V25.B16, V22.B16
+	FMOVQ 272(R1), F23
+	VAND V3.B16, V17.B16, V22.B16
 	VUSHR $4, V23.B16, V23.B16
 	VUSRA $2, V22.B16, V23.B16
 	VSUB V4.B16, V23.B16, V23.B16
-	FSTPQ (F27, F23), 320(R23)
-	FMOVQ 208(R1), F30
-	VAND V2.B16, V24.B16, V28.B16
-	VUSRA $4, V30.B16, V28.B16
-	VSUB V4.B16, V28.B16, V28.B16
-	FMOVQ 272(R1), F29
-	VAND V3.B16, V24.B16, V5.B16
-	VUSHR $4, V29.B16, V29.B16
-	VUSRA $2, V5.B16, V29.B16
+	FSTPQ (F27, F23), 352(R23)
+	WORD $0x4e7f101e // saddw2 v30.4s, v0.4s, v31.8h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FSTPQ (F5, F30), 0(R23)
+	WORD $0x4e67101c // saddw2 v28.4s, v0.4s, v7.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FSTPQ (F8, F28), 64(R23)
+	FMOVQ 96(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	FMOVQ 352(R1), F14
+	VSHL $4, V14.B16, V11.B16
+	VAND V2.B16, V11.B16, V9.B16
+	VORR V9.B16, V29.B16, V29.B16
 	VSUB V4.B16, V29.B16, V29.B16
-	FSTPQ (F28, F29), 352(R23)
-	WORD $0x4e7f1008 // saddw2 v8.4s, v0.4s, v31.8h
-	FMOVQ 144(R11), F10
-	FMOVQ 16(R11), F14
-	WORD $0x4e2ecd0a // fmla v10.4s, v8.4s, v14.4s
-	FSTPQ (F7, F10), 0(R23)
-	WORD $0x4e691012 // saddw2 v18.4s, v0.4s, v9.8h
-	FMOVQ 144(R11), F12
-	FMOVQ 16(R11), F16
-	WORD $0x4e30ce4c // fmla v12.4s, v18.4s, v16.4s
-	FSTPQ (F6, F12), 64(R23)
+	FMOVQ 160(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V3.B16, V11.B16, V18.B16
+	VUSRA $2, V18.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FSTPQ (F29, F16), 384(R23)
+	FMOVQ 224(R1), F6
+	VAND V1.B16, V6.B16, V6.B16
+	VAND V2.B16, V14.B16, V10.B16
+	VORR V10.B16, V6.B16, V6.B16
+	VSUB V4.B16, V6.B16, V6.B16
+	FMOVQ 288(R1), F12
+	VAND V1.B16, V12.B16, V12.B16
+	VAND V3.B16, V14.B16, V15.B16
+	VUSRA $2, V15.B16, V12.B16
+	VSUB V4.B16, V12.B16, V12.B16
+	FSTPQ (F6, F12), 416(R23)
 	FMOVQ 96(R1), F13
-	VAND V1.B16, V13.B16, V13.B16
-	FMOVQ 352(R1), F17
-	VSHL $4, V17.B16, V15.B16
-	VAND V2.B16, V15.B16, V11.B16
-	VORR V11.B16, V13.B16, V13.B16
-	VSUB V4.B16, V13.B16, V13.B16
-	FMOVQ 160(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V15.B16, V20.B16
-	VUSRA $2, V20.B16, V21.B16
+	FMOVQ 416(R1), F20
+	VSHL $4, V20.B16, V24.B16
+	VAND V2.B16, V24.B16, V21.B16
+	VUSRA $4, V13.B16, V21.B16
 	VSUB V4.B16, V21.B16, V21.B16
-	FSTPQ (F13, F21), 384(R23)
+	FMOVQ 160(R1), F26
+	VAND V3.B16, V24.B16, V25.B16
+	VUSHR $4, V26.B16, V26.B16
+	VUSRA $2, V25.B16, V26.B16
+	VSUB V4.B16, V26.B16, V26.B16
+	FSTPQ (F21, F26), 448(R23)
 	FMOVQ 224(R1), F19
-	VAND V1.B16, V19.B16, V19.B16
-	VAND V2.B16, V17.B16, V26.B16
-	VORR V26.B16, V19.B16, V19.B16
-	VSUB V4.B16, V19.B16, V19.B16
+	VAND V2.B16, V20.B16, V17.B16
+	VUSRA $4, V19.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
 	FMOVQ 288(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V17.B16, V27.B16
+	VAND V3.B16, V20.B16, V27.B16
+	VUSHR $4, V22.B16, V22.B16
 	VUSRA $2, V27.B16, V22.B16
 	VSUB V4.B16, V22.B16, V22.B16
-	FSTPQ (F19, F22), 416(R23)
-	FMOVQ 96(R1), F23
-	FMOVQ 416(R1), F30
-	VSHL $4, V30.B16, V25.B16
-	VAND V2.B16, V25.B16, V24.B16
-	VUSRA $4, V23.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 160(R1), F5
-	VAND V3.B16, V25.B16, V28.B16
-	VUSHR $4, V5.B16, V5.B16
-	VUSRA $2, V28.B16, V5.B16
-	VSUB V4.B16, V5.B16, V5.B16
-	FSTPQ (F24, F5), 448(R23)
-	FMOVQ 224(R1), F29
-	VAND V2.B16, V30.B16, V31.B16
-	VUSRA $4, V29.B16, V31.B16
-	VSUB V4.B16, V31.B16, V31.B16
-	FMOVQ 288(R1), F8
-	VAND V3.B16, V30.B16, V14.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V14.B16, V8.B16
-	VSUB V4.B16, V8.B16, V8.B16
-	FSTPQ (F31, F8), 480(R23)
-	FMOVD 8(R1), F7
-	WORD $0x0f08a4e7 // sshll v7.8h, v7.8b, #0
-	WORD $0x0e67100a // saddw v10.4s, v0.4s, v7.4h
-	FMOVQ 160(R11), F9
-	FMOVQ 32(R11), F18
-	WORD $0x4e32cd49 // fmla v9.4s, v10.4s, v18.4s
-	FMOVD 24(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e701006 // saddw v6.4s, v0.4s, v16.4h
-	FMOVQ 160(R11), F12
-	FMOVQ 32(R11), F11
-	WORD $0x4e2bcccc // fmla v12.4s, v6.4s, v11.4s
-	FMOVQ 112(R1), F20
-	VAND V1.B16, V20.B16, V20.B16
-	FMOVQ 368(R1), F13
-	VSHL $4, V13.B16, V21.B16
-	VAND V2.B16, V21.B16, V26.B16
-	VORR V26.B16, V20.B16, V20.B16
-	VSUB V4.B16, V20.B16, V20.B16
-	FMOVQ 176(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	VAND V3.B16, V21.B16, V17.B16
-	VUSRA $2, V17.B16, V15.B16
-	VSUB V4.B16, V15.B16, V15.B16
-	FSTPQ (F20, F15), 512(R23)
-	FMOVQ 240(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	VAND V2.B16, V13.B16, V19.B16
-	VORR V19.B16, V27.B16, V27.B16
-	VSUB V4.B16, V27.B16, V27.B16
-	FMOVQ 304(R1), F22
-	VAND V1.B16, V22.B16, V22.B16
-	VAND V3.B16, V13.B16, V23.B16
-	VUSRA $2, V23.B16, V22.B16
-	VSUB V4.B16, V22.B16, V22.B16
-	FSTPQ (F27, F22), 544(R23)
-	FMOVQ 112(R1), F28
-	FMOVQ 432(R1), F24
-	VSHL $4, V24.B16, V5.B16
-	VAND V2.B16, V5.B16, V29.B16
-	VUSRA $4, V28.B16, V29.B16
-	VSUB V4.B16, V29.B16, V29.B16
+	FSTPQ (F17, F22), 480(R23)
+	FMOVD 8(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e77101f // saddw v31.4s, v0.4s, v23.4h
+	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
+	FMOVD 24(R1), F5
+	WORD $0x0f08a4a5 // sshll v5.8h, v5.8b, #0
+	WORD $0x0e65101e // saddw v30.4s, v0.4s, v5.4h
+	WORD $0x4ea0d7de // fsub v30.4s, v30.4s, v0.4s
+	FMOVQ 112(R1), F7
+	VAND V1.B16, V7.B16, V7.B16
+	FMOVQ 368(R1), F8
+	VSHL $4, V8.B16, V28.B16
+	VAND V2.B16, V28.B16, V9.B16
+	VORR V9.B16, V7.B16, V7.B16
+	VSUB V4.B16, V7.B16, V7.B16
+	FMOVQ 176(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V28.B16, V29.B16
+	VUSRA $2, V29.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FSTPQ (F7, F18), 512(R23)
+	FMOVQ 240(R1), F16
+	VAND V1.B16, V16.B16, V16.B16
+	VAND V2.B16, V8.B16, V10.B16
+	VORR V10.B16, V16.B16, V16.B16
+	VSUB V4.B16, V16.B16, V16.B16
+	FMOVQ 304(R1), F11
+	VAND V1.B16, V11.B16, V11.B16
+	VAND V3.B16, V8.B16, V14.B16
+	VUSRA $2, V14.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FSTPQ (F16, F11), 544(R23)
+	FMOVQ 112(R1), F15
+	FMOVQ 432(R1), F6
+	VSHL $4, V6.B16, V12.B16
+	VAND V2.B16, V12.B16, V13.B16
+	VUSRA $4, V15.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
 	FMOVQ 176(R1), F25
-	VAND V3.B16, V5.B16, V30.B16
+	VAND V3.B16, V12.B16, V21.B16
 	VUSHR $4, V25.B16, V25.B16
-	VUSRA $2, V30.B16, V25.B16
+	VUSRA $2, V21.B16, V25.B16
 	VSUB V4.B16, V25.B16, V25.B16
-	FSTPQ (F29, F25), 576(R23)
-	FMOVQ 240(R1), F14
-	VAND V2.B16, V24.B16, V31.B16
-	VUSRA $4, V14.B16, V31.B16
-	VSUB V4.B16, V31.B16, V31.B16
-	FMOVQ 304(R1), F8
-	VAND V3.B16, V24.B16, V10.B16
-	VUSHR $4, V8.B16, V8.B16
-	VUSRA $2, V10.B16, V8.B16
-	VSUB V4.B16, V8.B16, V8.B16
-	FSTPQ (F31, F8), 608(R23)
-	WORD $0x4e671012 // saddw2 v18.4s, v0.4s, v7.8h
-	FMOVQ 176(R11), F6
-	FMOVQ 48(R11), F11
-	WORD $0x4e2bce46 // fmla v6.4s, v18.4s, v11.4s
-	FSTPQ (F9, F6), 32(R23)
-	WORD $0x4e70101a // saddw2 v26.4s, v0.4s, v16.8h
-	FMOVQ 176(R11), F17
-	FMOVQ 48(R11), F20
-	WORD $0x4e34cf51 // fmla v17.4s, v26.4s, v20.4s
-	FSTPQ (F12, F17), 96(R23)
+	FSTPQ (F13, F25), 576(R23)
+	FMOVQ 240(R1), F26
+	VAND V2.B16, V6.B16, V19.B16
+	VUSRA $4, V26.B16, V19.B16
+	VSUB V4.B16, V19.B16, V19.B16
+	FMOVQ 304(R1), F24
+	VAND V3.B16, V6.B16, V20.B16
+	VUSHR $4, V24.B16, V24.B16
+	VUSRA $2, V20.B16, V24.B16
+	VSUB V4.B16, V24.B16, V24.B16
+	FSTPQ (F19, F24), 608(R23)
+	WORD $0x4e77101b // saddw2 v27.4s, v0.4s, v23.8h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FSTPQ (F31, F27), 32(R23)
+	WORD $0x4e651011 // saddw2 v17.4s, v0.4s, v5.8h
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FSTPQ (F30, F17), 96(R23)
 	ADD $640, R23
-	FMOVQ 448(R1), F15
-	VAND V1.B16, V15.B16, V15.B16
-	FMOVQ 704(R1), F19
-	VSHL $4, V19.B16, V21.B16
-	VAND V2.B16, V21.B16, V13.B16
-	VORR V13.B16, V15.B16, V15.B16
-	VSUB V4.B16, V15.B16, V15.B16
-	FMOVQ 512(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V21.B16, V27.B16
-	VUSRA $2, V27.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FSTPQ (F15, F23), 128(R23)
-	FMOVQ 576(R1), F22
+	FMOVQ 448(R1), F22
 	VAND V1.B16, V22.B16, V22.B16
-	VAND V2.B16, V19.B16, V28.B16
-	VORR V28.B16, V22.B16, V22.B16
+	FMOVQ 704(R1), F9
+	VSHL $4, V9.B16, V29.B16
+	VAND V2.B16, V29.B16, V7.B16
+	VORR V7.B16, V22.B16, V22.B16
 	VSUB V4.B16, V22.B16, V22.B16
-	FMOVQ 640(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V19.B16, V29.B16
-	VUSRA $2, V29.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FSTPQ (F22, F30), 160(R23)
-	FMOVQ 448(R1), F25
-	FMOVQ 768(R1), F14
-	VSHL $4, V14.B16, V5.B16
-	VAND V2.B16, V5.B16, V24.B16
-	VUSRA $4, V25.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 512(R1), F10
-	VAND V3.B16, V5.B16, V31.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V31.B16, V10.B16
-	VSUB V4.B16, V10.B16, V10.B16
-	FSTPQ (F24, F10), 192(R23)
-	FMOVQ 576(R1), F8
-	VAND V2.B16, V14.B16, V7.B16
-	VUSRA $4, V8.B16, V7.B16
-	VSUB V4.B16, V7.B16, V7.B16
-	FMOVQ 640(R1), F18
-	VAND V3.B16, V14.B16, V11.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V11.B16, V18.B16
+	FMOVQ 512(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V3.B16, V29.B16, V10.B16
+	VUSRA $2, V10.B16, V18.B16
 	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F7, F18), 224(R23)
-	FMOVD 32(R1), F9
-	WORD $0x0f08a529 // sshll v9.8h, v9.8b, #0
-	WORD $0x0e691006 // saddw v6.4s, v0.4s, v9.4h
-	FMOVQ 128(R11), F16
-	FMOVQ 0(R11), F26
-	WORD $0x4e3accd0 // fmla v16.4s, v6.4s, v26.4s
-	FMOVD 48(R1), F20
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x0e74100c // saddw v12.4s, v0.4s, v20.4h
-	FMOVQ 128(R11), F17
-	FMOVQ 0(R11), F13
-	WORD $0x4e2dcd91 // fmla v17.4s, v12.4s, v13.4s
-	FMOVQ 464(R1), F27
-	VAND V1.B16, V27.B16, V27.B16
-	FMOVQ 720(R1), F15
-	VSHL $4, V15.B16, V23.B16
-	VAND V2.B16, V23.B16, V28.B16
-	VORR V28.B16, V27.B16, V27.B16
-	VSUB V4.B16, V27.B16, V27.B16
-	FMOVQ 528(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	VAND V3.B16, V23.B16, V19.B16
-	VUSRA $2, V19.B16, V21.B16
-	VSUB V4.B16, V21.B16, V21.B16
-	FSTPQ (F27, F21), 256(R23)
-	FMOVQ 592(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	VAND V2.B16, V15.B16, V22.B16
-	VORR V22.B16, V29.B16, V29.B16
-	VSUB V4.B16, V29.B16, V29.B16
-	FMOVQ 656(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V3.B16, V15.B16, V25.B16
-	VUSRA $2, V25.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FSTPQ (F29, F30), 288(R23)
-	FMOVQ 464(R1), F31
-	FMOVQ 784(R1), F24
-	VSHL $4, V24.B16, V10.B16
-	VAND V2.B16, V10.B16, V8.B16
-	VUSRA $4, V31.B16, V8.B16
-	VSUB V4.B16, V8.B16, V8.B16
-	FMOVQ 528(R1), F5
-	VAND V3.B16, V10.B16, V14.B16
-	VUSHR $4, V5.B16, V5.B16
-	VUSRA $2, V14.B16, V5.B16
-	VSUB V4.B16, V5.B16, V5.B16
-	FSTPQ (F8, F5), 320(R23)
-	FMOVQ 592(R1), F11
-	VAND V2.B16, V24.B16, V7.B16
-	VUSRA $4, V11.B16, V7.B16
-	VSUB V4.B16, V7.B16, V7.B16
-	FMOVQ 656(R1), F18
-	VAND V3.B16, V24.B16, V6.B16
-	VUSHR $4, V18.B16, V18.B16
-	VUSRA $2, V6.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FSTPQ (F7, F18), 352(R23)
-	WORD $0x4e69101a // saddw2 v26.4s, v0.4s, v9.8h
-	FMOVQ 144(R11), F12
-	FMOVQ 16(R11), F13
-	WORD $0x4e2dcf4c // fmla v12.4s, v26.4s, v13.4s
-	FSTPQ (F16, F12), 0(R23)
-	WORD $0x4e74101c // saddw2 v28.4s, v0.4s, v20.8h
-	FMOVQ 144(R11), F19
-	FMOVQ 16(R11), F27
-	WORD $0x4e3bcf93 // fmla v19.4s, v28.4s, v27.4s
-	FSTPQ (F17, F19), 64(R23)
-	FMOVQ 480(R1), F21
-	VAND V1.B16, V21.B16, V21.B16
-	FMOVQ 736(R1), F22
-	VSHL $4, V22.B16, V23.B16
-	VAND V2.B16, V23.B16, V15.B16
-	VORR V15.B16, V21.B16, V21.B16
-	VSUB V4.B16, V21.B16, V21.B16
-	FMOVQ 544(R1), F25
-	VAND V1.B16, V25.B16, V25.B16
-	VAND V3.B16, V23.B16, V29.B16
-	VUSRA $2, V29.B16, V25.B16
-	VSUB V4.B16, V25.B16, V25.B16
-	FSTPQ (F21, F25), 384(R23)
-	FMOVQ 608(R1), F30
-	VAND V1.B16, V30.B16, V30.B16
-	VAND V2.B16, V22.B16, V31.B16
-	VORR V31.B16, V30.B16, V30.B16
-	VSUB V4.B16, V30.B16, V30.B16
-	FMOVQ 672(R1), F14
+	FSTPQ (F22, F18), 128(R23)
+	FMOVQ 576(R1), F28
+	VAND V1.B16, V28.B16, V28.B16
+	VAND V2.B16, V9.B16, V8.B16
+	VORR V8.B16, V28.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 640(R1), F14
 	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V22.B16, V8.B16
-	VUSRA $2, V8.B16, V14.B16
+	VAND V3.B16, V9.B16, V16.B16
+	VUSRA $2, V16.B16, V14.B16
 	VSUB V4.B16, V14.B16, V14.B16
-	FSTPQ (F30, F14), 416(R23)
-	FMOVQ 480(R1), F5
-	FMOVQ 800(R1), F11
-	VSHL $4, V11.B16, V10.B16
-	VAND V2.B16, V10.B16, V24.B16
-	VUSRA $4, V5.B16, V24.B16
-	VSUB V4.B16, V24.B16, V24.B16
-	FMOVQ 544(R1), F6
-	VAND V3.B16, V10.B16, V7.B16
-	VUSHR $4, V6.B16, V6.B16
-	VUSRA $2, V7.B16, V6.B16
+	FSTPQ (F28, F14), 160(R23)
+	FMOVQ 448(R1), F11
+	FMOVQ 768(R1), F15
+	VSHL $4, V15.B16, V21.B16
+	VAND V2.B16, V21.B16, V13.B16
+	VUSRA $4, V11.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FMOVQ 512(R1), F25
+	VAND V3.B16, V21.B16, V26.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V26.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F13, F25), 192(R23)
+	FMOVQ 576(R1), F12
+	VAND V2.B16, V15.B16, V6.B16
+	VUSRA $4, V12.B16, V6.B16
 	VSUB V4.B16, V6.B16, V6.B16
-	FSTPQ (F24, F6), 448(R23)
-	FMOVQ 608(R1), F18
-	VAND V2.B16, V11.B16, V9.B16
-	VUSRA $4, V18.B16, V9.B16
-	VSUB V4.B16, V9.B16, V9.B16
-	FMOVQ 672(R1), F26
-	VAND V3.B16, V11.B16, V13.B16
+	FMOVQ 640(R1), F20
+	VAND V3.B16, V15.B16, V19.B16
+	VUSHR $4, V20.B16, V20.B16
+	VUSRA $2, V19.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FSTPQ (F6, F20), 224(R23)
+	FMOVD 32(R1), F24
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x0e781017 // saddw v23.4s, v0.4s, v24.4h
+	WORD $0x4ea0d6f7 // fsub v23.4s, v23.4s, v0.4s
+	FMOVD 48(R1), F31
+	WORD $0x0f08a7ff // sshll v31.8h, v31.8b, #0
+	WORD $0x0e7f101b // saddw v27.4s, v0.4s, v31.4h
+	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
+	FMOVQ 464(R1), F5
+	VAND V1.B16, V5.B16, V5.B16
+	FMOVQ 720(R1), F30
+	VSHL $4, V30.B16, V17.B16
+	VAND V2.B16, V17.B16, V7.B16
+	VORR V7.B16, V5.B16, V5.B16
+	VSUB V4.B16, V5.B16, V5.B16
+	FMOVQ 528(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V17.B16, V22.B16
+	VUSRA $2, V22.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FSTPQ (F5, F10), 256(R23)
+	FMOVQ 592(R1), F18
+	VAND V1.B16, V18.B16, V18.B16
+	VAND V2.B16, V30.B16, V8.B16
+	VORR V8.B16, V18.B16, V18.B16
+	VSUB V4.B16, V18.B16, V18.B16
+	FMOVQ 656(R1), F29
+	VAND V1.B16, V29.B16, V29.B16
+	VAND V3.B16, V30.B16, V9.B16
+	VUSRA $2, V9.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FSTPQ (F18, F29), 288(R23)
+	FMOVQ 464(R1), F16
+	FMOVQ 784(R1), F28
+	VSHL $4, V28.B16, V14.B16
+	VAND V2.B16, V14.B16, V11.B16
+	VUSRA $4, V16.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ 528(R1), F26
+	VAND V3.B16, V14.B16, V13.B16
 	VUSHR $4, V26.B16, V26.B16
 	VUSRA $2, V13.B16, V26.B16
 	VSUB V4.B16, V26.B16, V26.B16
-	FSTPQ (F9, F26), 480(R23)
-	FMOVD 40(R1), F16
-	WORD $0x0f08a610 // sshll v16.8h, v16.8b, #0
-	WORD $0x0e70100c // saddw v12.4s, v0.4s, v16.4h
-	FMOVQ 160(R11), F20
-	FMOVQ 32(R11), F28
-	WORD $0x4e3ccd94 // fmla v20.4s, v12.4s, v28.4s
-	FMOVD 56(R1), F27
-	WORD $0x0f08a77b // sshll v27.8h, v27.8b, #0
-	WORD $0x0e7b1011 // saddw v17.4s, v0.4s, v27.4h
-	FMOVQ 160(R11), F19
-	FMOVQ 32(R11), F15
-	WORD $0x4e2fce33 // fmla v19.4s, v17.4s, v15.4s
-	FMOVQ 496(R1), F29
-	VAND V1.B16, V29.B16, V29.B16
-	FMOVQ 752(R1), F21
-	VSHL $4, V21.B16, V25.B16
-	VAND V2.B16, V25.B16, V31.B16
-	VORR V31.B16, V29.B16, V29.B16
-	VSUB V4.B16, V29.B16, V29.B16
-	FMOVQ 560(R1), F23
-	VAND V1.B16, V23.B16, V23.B16
-	VAND V3.B16, V25.B16, V22.B16
-	VUSRA $2, V22.B16, V23.B16
-	VSUB V4.B16, V23.B16, V23.B16
-	FSTPQ (F29, F23), 512(R23)
-	FMOVQ 624(R1), F8
-	VAND V1.B16, V8.B16, V8.B16
-	VAND V2.B16, V21.B16, V30.B16
-	VORR V30.B16, V8.B16, V8.B16
-	VSUB V4.B16, V8.B16, V8.B16
-	FMOVQ 688(R1), F14
-	VAND V1.B16, V14.B16, V14.B16
-	VAND V3.B16, V21.B16, V5.B16
-	VUSRA $2, V5.B16, V14.B16
-	VSUB V4.B16, V14.B16, V14.B16
-	FSTPQ (F8, F14), 544(R23)
-	FMOVQ 496(R1), F7
-	FMOVQ 816(R1), F24
-	VSHL $4, V24.B16, V6.B16
-	VAND V2.B16, V6.B16, V18.B16
-	VUSRA $4, V7.B16, V18.B16
-	VSUB V4.B16, V18.B16, V18.B16
-	FMOVQ 560(R1), F10
-	VAND V3.B16, V6.B16, V11.B16
-	VUSHR $4, V10.B16, V10.B16
-	VUSRA $2, V11.B16, V10.B16
+	FSTPQ (F11, F26), 320(R23)
+	FMOVQ 592(R1), F25
+	VAND V2.B16, V28.B16, V12.B16
+	VUSRA $4, V25.B16, V12.B16
+	VSUB V4.B16, V12.B16, V12.B16
+	FMOVQ 656(R1), F21
+	VAND V3.B16, V28.B16, V15.B16
+	VUSHR $4, V21.B16, V21.B16
+	VUSRA $2, V15.B16, V21.B16
+	VSUB V4.B16, V21.B16, V21.B16
+	FSTPQ (F12, F21), 352(R23)
+	WORD $0x4e781013 // saddw2 v19.4s, v0.4s, v24.8h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FSTPQ (F23, F19), 0(R23)
+	WORD $0x4e7f1006 // saddw2 v6.4s, v0.4s, v31.8h
+	WORD $0x4ea0d4c6 // fsub v6.4s, v6.4s, v0.4s
+	FSTPQ (F27, F6), 64(R23)
+	FMOVQ 480(R1), F20
+	VAND V1.B16, V20.B16, V20.B16
+	FMOVQ 736(R1), F7
+	VSHL $4, V7.B16, V22.B16
+	VAND V2.B16, V22.B16, V5.B16
+	VORR V5.B16, V20.B16, V20.B16
+	VSUB V4.B16, V20.B16, V20.B16
+	FMOVQ 544(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V3.B16, V22.B16, V8.B16
+	VUSRA $2, V8.B16, V10.B16
 	VSUB V4.B16, V10.B16, V10.B16
-	FSTPQ (F18, F10), 576(R23)
-	FMOVQ 624(R1), F13
-	VAND V2.B16, V24.B16, V9.B16
-	VUSRA $4, V13.B16, V9.B16
+	FSTPQ (F20, F10), 384(R23)
+	FMOVQ 608(R1), F17
+	VAND V1.B16, V17.B16, V17.B16
+	VAND V2.B16, V7.B16, V30.B16
+	VORR V30.B16, V17.B16, V17.B16
+	VSUB V4.B16, V17.B16, V17.B16
+	FMOVQ 672(R1), F9
+	VAND V1.B16, V9.B16, V9.B16
+	VAND V3.B16, V7.B16, V18.B16
+	VUSRA $2, V18.B16, V9.B16
 	VSUB V4.B16, V9.B16, V9.B16
-	FMOVQ 688(R1), F26
-	VAND V3.B16, V24.B16, V12.B16
+	FSTPQ (F17, F9), 416(R23)
+	FMOVQ 480(R1), F29
+	FMOVQ 800(R1), F16
+	VSHL $4, V16.B16, V13.B16
+	VAND V2.B16, V13.B16, V11.B16
+	VUSRA $4, V29.B16, V11.B16
+	VSUB V4.B16, V11.B16, V11.B16
+	FMOVQ 544(R1), F26
+	VAND V3.B16, V13.B16, V25.B16
 	VUSHR $4, V26.B16, V26.B16
-	VUSRA $2, V12.B16, V26.B16
+	VUSRA $2, V25.B16, V26.B16
 	VSUB V4.B16, V26.B16, V26.B16
-	FSTPQ (F9, F26), 608(R23)
-	WORD $0x4e70101c // saddw2 v28.4s, v0.4s, v16.8h
-	FMOVQ 176(R11), F17
-	FMOVQ 48(R11), F15
-	WORD $0x4e2fcf91 // fmla v17.4s, v28.4s, v15.4s
-	FSTPQ (F20, F17), 32(R23)
-	WORD $0x4e7b101f // saddw2 v31.4s, v0.4s, v27.8h
-	FMOVQ 176(R11), F22
-	FMOVQ 48(R11), F29
-	WORD $0x4e3dcff6 // fmla v22.4s, v31.4s, v29.4s
-	FSTPQ (F19, F22), 96(R23)
+	FSTPQ (F11, F26), 448(R23)
+	FMOVQ 608(R1), F14
+	VAND V2.B16, V16.B16, V28.B16
+	VUSRA $4, V14.B16, V28.B16
+	VSUB V4.B16, V28.B16, V28.B16
+	FMOVQ 672(R1), F15
+	VAND V3.B16, V16.B16, V12.B16
+	VUSHR $4, V15.B16, V15.B16
+	VUSRA $2, V12.B16, V15.B16
+	VSUB V4.B16, V15.B16, V15.B16
+	FSTPQ (F28, F15), 480(R23)
+	FMOVD 40(R1), F21
+	WORD $0x0f08a6b5 // sshll v21.8h, v21.8b, #0
+	WORD $0x0e751018 // saddw v24.4s, v0.4s, v21.4h
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVD 56(R1), F23
+	WORD $0x0f08a6f7 // sshll v23.8h, v23.8b, #0
+	WORD $0x0e771013 // saddw v19.4s, v0.4s, v23.4h
+	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
+	FMOVQ 496(R1), F31
+	VAND V1.B16, V31.B16, V31.B16
+	FMOVQ 752(R1), F27
+	VSHL $4, V27.B16, V6.B16
+	VAND V2.B16, V6.B16, V5.B16
+	VORR V5.B16, V31.B16, V31.B16
+	VSUB V4.B16, V31.B16, V31.B16
+	FMOVQ 560(R1), F8
+	VAND V1.B16, V8.B16, V8.B16
+	VAND V3.B16, V6.B16, V20.B16
+	VUSRA $2, V20.B16, V8.B16
+	VSUB V4.B16, V8.B16, V8.B16
+	FSTPQ (F31, F8), 512(R23)
+	FMOVQ 624(R1), F10
+	VAND V1.B16, V10.B16, V10.B16
+	VAND V2.B16, V27.B16, V30.B16
+	VORR V30.B16, V10.B16, V10.B16
+	VSUB V4.B16, V10.B16, V10.B16
+	FMOVQ 688(R1), F22
+	VAND V1.B16, V22.B16, V22.B16
+	VAND V3.B16, V27.B16, V7.B16
+	VUSRA $2, V7.B16, V22.B16
+	VSUB V4.B16, V22.B16, V22.B16
+	FSTPQ (F10, F22), 544(R23)
+	FMOVQ 496(R1), F18
+	FMOVQ 816(R1), F17
+	VSHL $4, V17.B16, V9.B16
+	VAND V2.B16, V9.B16, V29.B16
+	VUSRA $4, V18.B16, V29.B16
+	VSUB V4.B16, V29.B16, V29.B16
+	FMOVQ 560(R1), F25
+	VAND V3.B16, V9.B16, V11.B16
+	VUSHR $4, V25.B16, V25.B16
+	VUSRA $2, V11.B16, V25.B16
+	VSUB V4.B16, V25.B16, V25.B16
+	FSTPQ (F29, F25), 576(R23)
+	FMOVQ 624(R1), F26
+	VAND V2.B16, V17.B16, V14.B16
+	VUSRA $4, V26.B16, V14.B16
+	VSUB V4.B16, V14.B16, V14.B16
+	FMOVQ 688(R1), F13
+	VAND V3.B16, V17.B16, V16.B16
+	VUSHR $4, V13.B16, V13.B16
+	VUSRA $2, V16.B16, V13.B16
+	VSUB V4.B16, V13.B16, V13.B16
+	FSTPQ (F14, F13), 608(R23)
+	WORD $0x4e75100c // saddw2 v12.4s, v0.4s, v21.8h
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FSTPQ (F24, F12), 32(R23)
+	WORD $0x4e77101c // saddw2 v28.4s, v0.4s, v23.8h
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FSTPQ (F19, F28), 96(R23)
 	ADD $640, R23
 	ADD $832, R1
 	SUBS $2, R4
@@ -10222,201 +10030,213 @@ pair112:
 row114:
 	ADD R19, R14, R20
 	ADD R15, R13, R22
-	FMOVQ 0(R14), F23
-	FMOVQ 16(R14), F30
-	FMOVQ 32(R14), F25
-	FMOVQ 48(R14), F21
-	FMOVQ 0(R20), F5
-	FMOVQ 16(R20), F8
-	FMOVQ 32(R20), F14
-	FMOVQ 48(R20), F7
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V27.B16, V27.B16, V27.B16
 	MOVD R13, R21
 	ADD $256, R11, R23
 	MOVD R24, R4
 tile115:
-	FMOVQ 0(R21), F11
-	FMOVQ 16(R21), F18
-	FMOVQ 32(R21), F10
-	FMOVQ 0(R22), F13
-	FMOVQ 16(R22), F6
-	FMOVQ 32(R22), F24
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F9
-	FMOVQ 128(R23), F26
-	WORD $0x4f8be34c // sdot v12.4s, v26.16b, v11.4b[0]
-	WORD $0x4f8de349 // sdot v9.4s, v26.16b, v13.4b[0]
-	FMOVQ 144(R23), F16
-	WORD $0x4fabe20c // sdot v12.4s, v16.16b, v11.4b[1]
-	WORD $0x4fade209 // sdot v9.4s, v16.16b, v13.4b[1]
-	FMOVQ 160(R23), F28
-	WORD $0x4f8beb8c // sdot v12.4s, v28.16b, v11.4b[2]
-	WORD $0x4f8deb89 // sdot v9.4s, v28.16b, v13.4b[2]
-	FMOVQ 176(R23), F15
-	WORD $0x4fabe9ec // sdot v12.4s, v15.16b, v11.4b[3]
-	WORD $0x4fade9e9 // sdot v9.4s, v15.16b, v13.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4f8a918c // fmul v12.4s, v12.4s, v10.s[0]
-	WORD $0x4f989129 // fmul v9.4s, v9.4s, v24.s[0]
-	FMOVQ 0(R10), F20
+	FMOVQ 0(R21), F7
+	FMOVQ 16(R21), F10
+	FMOVQ 32(R21), F22
+	FMOVQ 0(R22), F18
+	FMOVQ 16(R22), F11
+	FMOVQ 32(R22), F29
+	FMOVQ 0(R10), F25
+	FMOVQ 0(R10), F26
+	FMOVQ 128(R23), F9
+	WORD $0x4f87e139 // sdot v25.4s, v9.16b, v7.4b[0]
+	WORD $0x4f92e13a // sdot v26.4s, v9.16b, v18.4b[0]
+	FMOVQ 144(R23), F17
+	WORD $0x4fa7e239 // sdot v25.4s, v17.16b, v7.4b[1]
+	WORD $0x4fb2e23a // sdot v26.4s, v17.16b, v18.4b[1]
+	FMOVQ 160(R23), F16
+	WORD $0x4f87ea19 // sdot v25.4s, v16.16b, v7.4b[2]
+	WORD $0x4f92ea1a // sdot v26.4s, v16.16b, v18.4b[2]
+	FMOVQ 176(R23), F14
+	WORD $0x4fa7e9d9 // sdot v25.4s, v14.16b, v7.4b[3]
+	WORD $0x4fb2e9da // sdot v26.4s, v14.16b, v18.4b[3]
+	WORD $0x4ea0d739 // fsub v25.4s, v25.4s, v0.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 0(R23), F13
+	WORD $0x6e2ddf39 // fmul v25.4s, v25.4s, v13.4s
+	WORD $0x6e2ddf5a // fmul v26.4s, v26.4s, v13.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 0(R10), F24
+	FMOVQ 192(R23), F12
+	WORD $0x4f8ae195 // sdot v21.4s, v12.16b, v10.4b[0]
+	WORD $0x4f8be198 // sdot v24.4s, v12.16b, v11.4b[0]
+	FMOVQ 208(R23), F23
+	WORD $0x4faae2f5 // sdot v21.4s, v23.16b, v10.4b[1]
+	WORD $0x4fabe2f8 // sdot v24.4s, v23.16b, v11.4b[1]
+	FMOVQ 224(R23), F19
+	WORD $0x4f8aea75 // sdot v21.4s, v19.16b, v10.4b[2]
+	WORD $0x4f8bea78 // sdot v24.4s, v19.16b, v11.4b[2]
+	FMOVQ 240(R23), F28
+	WORD $0x4faaeb95 // sdot v21.4s, v28.16b, v10.4b[3]
+	WORD $0x4fabeb98 // sdot v24.4s, v28.16b, v11.4b[3]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 64(R23), F9
+	WORD $0x4e29ceb9 // fmla v25.4s, v21.4s, v9.4s
+	WORD $0x4e29cf1a // fmla v26.4s, v24.4s, v9.4s
+	WORD $0x4f96132f // fmla v15.4s, v25.4s, v22.s[0]
+	WORD $0x4f9d1348 // fmla v8.4s, v26.4s, v29.s[0]
 	FMOVQ 0(R10), F17
-	FMOVQ 192(R23), F27
-	WORD $0x4f92e374 // sdot v20.4s, v27.16b, v18.4b[0]
-	WORD $0x4f86e371 // sdot v17.4s, v27.16b, v6.4b[0]
-	FMOVQ 208(R23), F31
-	WORD $0x4fb2e3f4 // sdot v20.4s, v31.16b, v18.4b[1]
-	WORD $0x4fa6e3f1 // sdot v17.4s, v31.16b, v6.4b[1]
-	FMOVQ 224(R23), F29
-	WORD $0x4f92ebb4 // sdot v20.4s, v29.16b, v18.4b[2]
-	WORD $0x4f86ebb1 // sdot v17.4s, v29.16b, v6.4b[2]
-	FMOVQ 240(R23), F19
-	WORD $0x4fb2ea74 // sdot v20.4s, v19.16b, v18.4b[3]
-	WORD $0x4fa6ea71 // sdot v17.4s, v19.16b, v6.4b[3]
-	WORD $0x4ea0d694 // fsub v20.4s, v20.4s, v0.4s
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
-	WORD $0x4faa9294 // fmul v20.4s, v20.4s, v10.s[1]
-	WORD $0x4fb89231 // fmul v17.4s, v17.4s, v24.s[1]
-	FMOVQ 0(R23), F22
-	WORD $0x4e36cd97 // fmla v23.4s, v12.4s, v22.4s
-	WORD $0x4e36cd25 // fmla v5.4s, v9.4s, v22.4s
-	FMOVQ 64(R23), F26
-	WORD $0x4e3ace97 // fmla v23.4s, v20.4s, v26.4s
-	WORD $0x4e3ace25 // fmla v5.4s, v17.4s, v26.4s
 	FMOVQ 0(R10), F16
+	FMOVQ 256(R23), F14
+	WORD $0x4f87e1d1 // sdot v17.4s, v14.16b, v7.4b[0]
+	WORD $0x4f92e1d0 // sdot v16.4s, v14.16b, v18.4b[0]
+	FMOVQ 272(R23), F13
+	WORD $0x4fa7e1b1 // sdot v17.4s, v13.16b, v7.4b[1]
+	WORD $0x4fb2e1b0 // sdot v16.4s, v13.16b, v18.4b[1]
+	FMOVQ 288(R23), F12
+	WORD $0x4f87e991 // sdot v17.4s, v12.16b, v7.4b[2]
+	WORD $0x4f92e990 // sdot v16.4s, v12.16b, v18.4b[2]
+	FMOVQ 304(R23), F23
+	WORD $0x4fa7eaf1 // sdot v17.4s, v23.16b, v7.4b[3]
+	WORD $0x4fb2eaf0 // sdot v16.4s, v23.16b, v18.4b[3]
+	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 16(R23), F19
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x6e33de10 // fmul v16.4s, v16.4s, v19.4s
 	FMOVQ 0(R10), F28
-	FMOVQ 256(R23), F15
-	WORD $0x4f8be1f0 // sdot v16.4s, v15.16b, v11.4b[0]
-	WORD $0x4f8de1fc // sdot v28.4s, v15.16b, v13.4b[0]
-	FMOVQ 272(R23), F27
-	WORD $0x4fabe370 // sdot v16.4s, v27.16b, v11.4b[1]
-	WORD $0x4fade37c // sdot v28.4s, v27.16b, v13.4b[1]
-	FMOVQ 288(R23), F31
-	WORD $0x4f8bebf0 // sdot v16.4s, v31.16b, v11.4b[2]
-	WORD $0x4f8debfc // sdot v28.4s, v31.16b, v13.4b[2]
-	FMOVQ 304(R23), F29
-	WORD $0x4fabebb0 // sdot v16.4s, v29.16b, v11.4b[3]
-	WORD $0x4fadebbc // sdot v28.4s, v29.16b, v13.4b[3]
-	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
+	FMOVQ 0(R10), F21
+	FMOVQ 320(R23), F24
+	WORD $0x4f8ae31c // sdot v28.4s, v24.16b, v10.4b[0]
+	WORD $0x4f8be315 // sdot v21.4s, v24.16b, v11.4b[0]
+	FMOVQ 336(R23), F9
+	WORD $0x4faae13c // sdot v28.4s, v9.16b, v10.4b[1]
+	WORD $0x4fabe135 // sdot v21.4s, v9.16b, v11.4b[1]
+	FMOVQ 352(R23), F25
+	WORD $0x4f8aeb3c // sdot v28.4s, v25.16b, v10.4b[2]
+	WORD $0x4f8beb35 // sdot v21.4s, v25.16b, v11.4b[2]
+	FMOVQ 368(R23), F26
+	WORD $0x4faaeb5c // sdot v28.4s, v26.16b, v10.4b[3]
+	WORD $0x4fabeb55 // sdot v21.4s, v26.16b, v11.4b[3]
 	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
-	WORD $0x4f8a9210 // fmul v16.4s, v16.4s, v10.s[0]
-	WORD $0x4f98939c // fmul v28.4s, v28.4s, v24.s[0]
+	WORD $0x4ea0d6b5 // fsub v21.4s, v21.4s, v0.4s
+	FMOVQ 80(R23), F14
+	WORD $0x4e2ecf91 // fmla v17.4s, v28.4s, v14.4s
+	WORD $0x4e2eceb0 // fmla v16.4s, v21.4s, v14.4s
+	WORD $0x4f961225 // fmla v5.4s, v17.4s, v22.s[0]
+	WORD $0x4f9d121e // fmla v30.4s, v16.4s, v29.s[0]
+	FMOVQ 0(R10), F13
+	FMOVQ 0(R10), F12
+	FMOVQ 384(R23), F23
+	WORD $0x4f87e2ed // sdot v13.4s, v23.16b, v7.4b[0]
+	WORD $0x4f92e2ec // sdot v12.4s, v23.16b, v18.4b[0]
+	FMOVQ 400(R23), F19
+	WORD $0x4fa7e26d // sdot v13.4s, v19.16b, v7.4b[1]
+	WORD $0x4fb2e26c // sdot v12.4s, v19.16b, v18.4b[1]
+	FMOVQ 416(R23), F24
+	WORD $0x4f87eb0d // sdot v13.4s, v24.16b, v7.4b[2]
+	WORD $0x4f92eb0c // sdot v12.4s, v24.16b, v18.4b[2]
+	FMOVQ 432(R23), F9
+	WORD $0x4fa7e92d // sdot v13.4s, v9.16b, v7.4b[3]
+	WORD $0x4fb2e92c // sdot v12.4s, v9.16b, v18.4b[3]
+	WORD $0x4ea0d5ad // fsub v13.4s, v13.4s, v0.4s
+	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
+	FMOVQ 32(R23), F25
+	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
+	WORD $0x6e39dd8c // fmul v12.4s, v12.4s, v25.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 0(R10), F28
+	FMOVQ 448(R23), F21
+	WORD $0x4f8ae2ba // sdot v26.4s, v21.16b, v10.4b[0]
+	WORD $0x4f8be2bc // sdot v28.4s, v21.16b, v11.4b[0]
+	FMOVQ 464(R23), F14
+	WORD $0x4faae1da // sdot v26.4s, v14.16b, v10.4b[1]
+	WORD $0x4fabe1dc // sdot v28.4s, v14.16b, v11.4b[1]
+	FMOVQ 480(R23), F17
+	WORD $0x4f8aea3a // sdot v26.4s, v17.16b, v10.4b[2]
+	WORD $0x4f8bea3c // sdot v28.4s, v17.16b, v11.4b[2]
+	FMOVQ 496(R23), F16
+	WORD $0x4faaea1a // sdot v26.4s, v16.16b, v10.4b[3]
+	WORD $0x4fabea1c // sdot v28.4s, v16.16b, v11.4b[3]
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	WORD $0x4ea0d79c // fsub v28.4s, v28.4s, v0.4s
+	FMOVQ 96(R23), F23
+	WORD $0x4e37cf4d // fmla v13.4s, v26.4s, v23.4s
+	WORD $0x4e37cf8c // fmla v12.4s, v28.4s, v23.4s
+	WORD $0x4f9611b4 // fmla v20.4s, v13.4s, v22.s[0]
+	WORD $0x4f9d1186 // fmla v6.4s, v12.4s, v29.s[0]
 	FMOVQ 0(R10), F19
-	FMOVQ 0(R10), F12
-	FMOVQ 320(R23), F9
-	WORD $0x4f92e133 // sdot v19.4s, v9.16b, v18.4b[0]
-	WORD $0x4f86e12c // sdot v12.4s, v9.16b, v6.4b[0]
-	FMOVQ 336(R23), F22
-	WORD $0x4fb2e2d3 // sdot v19.4s, v22.16b, v18.4b[1]
-	WORD $0x4fa6e2cc // sdot v12.4s, v22.16b, v6.4b[1]
-	FMOVQ 352(R23), F20
-	WORD $0x4f92ea93 // sdot v19.4s, v20.16b, v18.4b[2]
-	WORD $0x4f86ea8c // sdot v12.4s, v20.16b, v6.4b[2]
-	FMOVQ 368(R23), F17
-	WORD $0x4fb2ea33 // sdot v19.4s, v17.16b, v18.4b[3]
-	WORD $0x4fa6ea2c // sdot v12.4s, v17.16b, v6.4b[3]
+	FMOVQ 0(R10), F24
+	FMOVQ 512(R23), F9
+	WORD $0x4f87e133 // sdot v19.4s, v9.16b, v7.4b[0]
+	WORD $0x4f92e138 // sdot v24.4s, v9.16b, v18.4b[0]
+	FMOVQ 528(R23), F25
+	WORD $0x4fa7e333 // sdot v19.4s, v25.16b, v7.4b[1]
+	WORD $0x4fb2e338 // sdot v24.4s, v25.16b, v18.4b[1]
+	FMOVQ 544(R23), F21
+	WORD $0x4f87eab3 // sdot v19.4s, v21.16b, v7.4b[2]
+	WORD $0x4f92eab8 // sdot v24.4s, v21.16b, v18.4b[2]
+	FMOVQ 560(R23), F14
+	WORD $0x4fa7e9d3 // sdot v19.4s, v14.16b, v7.4b[3]
+	WORD $0x4fb2e9d8 // sdot v24.4s, v14.16b, v18.4b[3]
 	WORD $0x4ea0d673 // fsub v19.4s, v19.4s, v0.4s
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4faa9273 // fmul v19.4s, v19.4s, v10.s[1]
-	WORD $0x4fb8918c // fmul v12.4s, v12.4s, v24.s[1]
-	FMOVQ 16(R23), F26
-	WORD $0x4e3ace1e // fmla v30.4s, v16.4s, v26.4s
-	WORD $0x4e3acf88 // fmla v8.4s, v28.4s, v26.4s
-	FMOVQ 80(R23), F15
-	WORD $0x4e2fce7e // fmla v30.4s, v19.4s, v15.4s
-	WORD $0x4e2fcd88 // fmla v8.4s, v12.4s, v15.4s
-	FMOVQ 0(R10), F27
-	FMOVQ 0(R10), F31
-	FMOVQ 384(R23), F29
-	WORD $0x4f8be3bb // sdot v27.4s, v29.16b, v11.4b[0]
-	WORD $0x4f8de3bf // sdot v31.4s, v29.16b, v13.4b[0]
-	FMOVQ 400(R23), F9
-	WORD $0x4fabe13b // sdot v27.4s, v9.16b, v11.4b[1]
-	WORD $0x4fade13f // sdot v31.4s, v9.16b, v13.4b[1]
-	FMOVQ 416(R23), F22
-	WORD $0x4f8beadb // sdot v27.4s, v22.16b, v11.4b[2]
-	WORD $0x4f8deadf // sdot v31.4s, v22.16b, v13.4b[2]
-	FMOVQ 432(R23), F20
-	WORD $0x4fabea9b // sdot v27.4s, v20.16b, v11.4b[3]
-	WORD $0x4fadea9f // sdot v31.4s, v20.16b, v13.4b[3]
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4ea0d7ff // fsub v31.4s, v31.4s, v0.4s
-	WORD $0x4f8a937b // fmul v27.4s, v27.4s, v10.s[0]
-	WORD $0x4f9893ff // fmul v31.4s, v31.4s, v24.s[0]
-	FMOVQ 0(R10), F17
+	WORD $0x4ea0d718 // fsub v24.4s, v24.4s, v0.4s
+	FMOVQ 48(R23), F17
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x6e31df18 // fmul v24.4s, v24.4s, v17.4s
 	FMOVQ 0(R10), F16
-	FMOVQ 448(R23), F28
-	WORD $0x4f92e391 // sdot v17.4s, v28.16b, v18.4b[0]
-	WORD $0x4f86e390 // sdot v16.4s, v28.16b, v6.4b[0]
-	FMOVQ 464(R23), F26
-	WORD $0x4fb2e351 // sdot v17.4s, v26.16b, v18.4b[1]
-	WORD $0x4fa6e350 // sdot v16.4s, v26.16b, v6.4b[1]
-	FMOVQ 480(R23), F19
-	WORD $0x4f92ea71 // sdot v17.4s, v19.16b, v18.4b[2]
-	WORD $0x4f86ea70 // sdot v16.4s, v19.16b, v6.4b[2]
-	FMOVQ 496(R23), F12
-	WORD $0x4fb2e991 // sdot v17.4s, v12.16b, v18.4b[3]
-	WORD $0x4fa6e990 // sdot v16.4s, v12.16b, v6.4b[3]
-	WORD $0x4ea0d631 // fsub v17.4s, v17.4s, v0.4s
+	FMOVQ 0(R10), F26
+	FMOVQ 576(R23), F28
+	WORD $0x4f8ae390 // sdot v16.4s, v28.16b, v10.4b[0]
+	WORD $0x4f8be39a // sdot v26.4s, v28.16b, v11.4b[0]
+	FMOVQ 592(R23), F23
+	WORD $0x4faae2f0 // sdot v16.4s, v23.16b, v10.4b[1]
+	WORD $0x4fabe2fa // sdot v26.4s, v23.16b, v11.4b[1]
+	FMOVQ 608(R23), F13
+	WORD $0x4f8ae9b0 // sdot v16.4s, v13.16b, v10.4b[2]
+	WORD $0x4f8be9ba // sdot v26.4s, v13.16b, v11.4b[2]
+	FMOVQ 624(R23), F12
+	WORD $0x4faae990 // sdot v16.4s, v12.16b, v10.4b[3]
+	WORD $0x4fabe99a // sdot v26.4s, v12.16b, v11.4b[3]
 	WORD $0x4ea0d610 // fsub v16.4s, v16.4s, v0.4s
-	WORD $0x4faa9231 // fmul v17.4s, v17.4s, v10.s[1]
-	WORD $0x4fb89210 // fmul v16.4s, v16.4s, v24.s[1]
-	FMOVQ 32(R23), F15
-	WORD $0x4e2fcf79 // fmla v25.4s, v27.4s, v15.4s
-	WORD $0x4e2fcfee // fmla v14.4s, v31.4s, v15.4s
-	FMOVQ 96(R23), F29
-	WORD $0x4e3dce39 // fmla v25.4s, v17.4s, v29.4s
-	WORD $0x4e3dce0e // fmla v14.4s, v16.4s, v29.4s
-	FMOVQ 0(R10), F9
-	FMOVQ 0(R10), F22
-	FMOVQ 512(R23), F20
-	WORD $0x4f8be289 // sdot v9.4s, v20.16b, v11.4b[0]
-	WORD $0x4f8de296 // sdot v22.4s, v20.16b, v13.4b[0]
-	FMOVQ 528(R23), F28
-	WORD $0x4fabe389 // sdot v9.4s, v28.16b, v11.4b[1]
-	WORD $0x4fade396 // sdot v22.4s, v28.16b, v13.4b[1]
-	FMOVQ 544(R23), F26
-	WORD $0x4f8beb49 // sdot v9.4s, v26.16b, v11.4b[2]
-	WORD $0x4f8deb56 // sdot v22.4s, v26.16b, v13.4b[2]
-	FMOVQ 560(R23), F19
-	WORD $0x4fabea69 // sdot v9.4s, v19.16b, v11.4b[3]
-	WORD $0x4fadea76 // sdot v22.4s, v19.16b, v13.4b[3]
-	WORD $0x4ea0d529 // fsub v9.4s, v9.4s, v0.4s
-	WORD $0x4ea0d6d6 // fsub v22.4s, v22.4s, v0.4s
-	WORD $0x4f8a9129 // fmul v9.4s, v9.4s, v10.s[0]
-	WORD $0x4f9892d6 // fmul v22.4s, v22.4s, v24.s[0]
-	FMOVQ 0(R10), F12
-	FMOVQ 0(R10), F27
-	FMOVQ 576(R23), F31
-	WORD $0x4f92e3ec // sdot v12.4s, v31.16b, v18.4b[0]
-	WORD $0x4f86e3fb // sdot v27.4s, v31.16b, v6.4b[0]
-	FMOVQ 592(R23), F15
-	WORD $0x4fb2e1ec // sdot v12.4s, v15.16b, v18.4b[1]
-	WORD $0x4fa6e1fb // sdot v27.4s, v15.16b, v6.4b[1]
-	FMOVQ 608(R23), F17
-	WORD $0x4f92ea2c // sdot v12.4s, v17.16b, v18.4b[2]
-	WORD $0x4f86ea3b // sdot v27.4s, v17.16b, v6.4b[2]
-	FMOVQ 624(R23), F16
-	WORD $0x4fb2ea0c // sdot v12.4s, v16.16b, v18.4b[3]
-	WORD $0x4fa6ea1b // sdot v27.4s, v16.16b, v6.4b[3]
-	WORD $0x4ea0d58c // fsub v12.4s, v12.4s, v0.4s
-	WORD $0x4ea0d77b // fsub v27.4s, v27.4s, v0.4s
-	WORD $0x4faa918c // fmul v12.4s, v12.4s, v10.s[1]
-	WORD $0x4fb8937b // fmul v27.4s, v27.4s, v24.s[1]
-	FMOVQ 48(R23), F29
-	WORD $0x4e3dcd35 // fmla v21.4s, v9.4s, v29.4s
-	WORD $0x4e3dcec7 // fmla v7.4s, v22.4s, v29.4s
-	FMOVQ 112(R23), F20
-	WORD $0x4e34cd95 // fmla v21.4s, v12.4s, v20.4s
-	WORD $0x4e34cf67 // fmla v7.4s, v27.4s, v20.4s
+	WORD $0x4ea0d75a // fsub v26.4s, v26.4s, v0.4s
+	FMOVQ 112(R23), F9
+	WORD $0x4e29ce13 // fmla v19.4s, v16.4s, v9.4s
+	WORD $0x4e29cf58 // fmla v24.4s, v26.4s, v9.4s
+	WORD $0x4f96127f // fmla v31.4s, v19.4s, v22.s[0]
+	WORD $0x4f9d131b // fmla v27.4s, v24.4s, v29.s[0]
 	ADD $64, R22
 	ADD $64, R21
 	ADD $640, R23
 	SUBS $1, R4
 	BNE tile115
-	FSTPQ (F23, F30), 0(R14)
-	FSTPQ (F25, F21), 32(R14)
-	FSTPQ (F5, F8), 0(R20)
-	FSTPQ (F14, F7), 32(R20)
+	FMOVQ 0(R14), F25
+	FMOVQ 16(R14), F21
+	FMOVQ 32(R14), F14
+	FMOVQ 48(R14), F17
+	FMOVQ 0(R20), F28
+	FMOVQ 16(R20), F23
+	FMOVQ 32(R20), F13
+	FMOVQ 48(R20), F12
+	FMOVQ 0(R11), F16
+	WORD $0x4e30cdf9 // fmla v25.4s, v15.4s, v16.4s
+	WORD $0x4e30cd1c // fmla v28.4s, v8.4s, v16.4s
+	FMOVQ 16(R11), F26
+	WORD $0x4e3accb5 // fmla v21.4s, v5.4s, v26.4s
+	WORD $0x4e3acfd7 // fmla v23.4s, v30.4s, v26.4s
+	FMOVQ 32(R11), F9
+	WORD $0x4e29ce8e // fmla v14.4s, v20.4s, v9.4s
+	WORD $0x4e29cccd // fmla v13.4s, v6.4s, v9.4s
+	FMOVQ 48(R11), F19
+	WORD $0x4e33cff1 // fmla v17.4s, v31.4s, v19.4s
+	WORD $0x4e33cf6c // fmla v12.4s, v27.4s, v19.4s
+	FSTPQ (F25, F21), 0(R14)
+	FSTPQ (F14, F17), 32(R14)
+	FSTPQ (F28, F23), 0(R20)
+	FSTPQ (F13, F12), 32(R20)
 	ADD R15, R13
 	ADD R19, R14
 	ADD R15, R13

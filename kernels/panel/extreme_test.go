@@ -30,7 +30,7 @@ func misaligned(n, cols int) *tensor.Acts {
 // TestExtremes multiplies the largest codes, which intermediate sums must have
 // room for, with the largest activations, and codes and activations of one sign
 // and of alternating ones; scales include the largest, the smallest and those
-// that are no numbers.
+// that are no numbers, and sub-scales of 16 weights the largest of both signs.
 func TestExtremes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	codes := map[string]func(i int) byte{
@@ -62,28 +62,47 @@ func TestExtremes(t *testing.T) {
 			}
 			cols := 3 * max(32, typ.BlockLen())
 			for c, code := range codes {
-				for s, scale := range scales {
-					w := weights(rng, typ, rows, cols)
-					for i := range w.Data {
-						w.Data[i] = code(i)
+				for sub, subScale := range codes {
+					if _, has := subScales[typ]; !has && sub != c {
+						continue
 					}
-					for i := 0; i < len(w.Data); i += typ.BlockBytes() {
-						codec.SetScales(typ, w.Data[i:i+typ.BlockBytes()], scale)
-					}
-					m := paneltest.Pack(l, w)
-					for a, act := range acts {
-						for _, n := range []int{1, 5, 16} {
-							x := misaligned(n, cols)
-							for i := range n {
-								fill(x.QuantRow(i), act, plain.Group, rng)
+					for s, scale := range scales {
+						w := weights(rng, typ, rows, cols)
+						setBlocks(w, code, subScale, scale)
+						m := paneltest.Pack(l, w)
+						for a, act := range acts {
+							for _, n := range []int{1, 5, 16} {
+								x := misaligned(n, cols)
+								for i := range n {
+									fill(x.QuantRow(i), act, plain.Group, rng)
+								}
+								what := fmt.Sprintf("%v: codes %s, sub-scales %s, scales %s, activations %s", typ, c, sub, s, a)
+								compare(t, what, l, plain, w, m, x)
 							}
-							compare(t, fmt.Sprintf("%v: codes %s, scales %s, activations %s", typ, c, s, a), l, plain, w, m, x)
 						}
 					}
 				}
 			}
 		}
 	})
+}
+
+// subScales is where in blocks those of 16 weights are.
+var subScales = map[quant.Type][2]int{quant.Q2_K: {0, 16}, quant.Q3_K: {96, 108}, quant.Q6_K: {192, 208}}
+
+// setBlocks fills blocks with codes, sub-scales of 16 weights and scales.
+func setBlocks(w tensor.Tensor, code, sub func(i int) byte, scale func() float32) {
+	for i := range w.Data {
+		w.Data[i] = code(i)
+	}
+	at := subScales[w.Type]
+	for i := 0; i < len(w.Data); i += w.Type.BlockBytes() {
+		block := w.Data[i : i+w.Type.BlockBytes()]
+		for j := at[0]; j < at[1]; j++ {
+			block[j] = sub(j)
+		}
+		codec.SetScales(w.Type, block, scale)
+	}
 }
 
 // fill makes blocks of codes, in groups of so many, with scales of many sizes.

@@ -49,12 +49,20 @@ type Codes struct {
 	Scale  []float32 // one a group
 	Min    []float32 // one a group; not written when HasMin is false
 
-	sub, subMin [16]uint8 // of a block
+	// What the scales of a K-quant are products of: a number for each of its blocks, and
+	// a small integer for each group, an int8. See [Scales].
+	D   []float32
+	Sub []uint8
+
+	subMin [16]uint8 // of a block
 }
 
 // NewCodes returns room for runs of up to n weights.
 func NewCodes(n int) *Codes {
-	return &Codes{Q: make([]uint8, n), Scale: make([]float32, n/16), Min: make([]float32, n/16)}
+	return &Codes{
+		Q: make([]uint8, n), Scale: make([]float32, n/16), Min: make([]float32, n/16),
+		D: make([]float32, n/256), Sub: make([]uint8, n/16),
+	}
 }
 
 // Unpack takes apart the weights of whole blocks of an integer type. c must
@@ -109,10 +117,12 @@ func (c *Codes) Numbers(t quant.Type, src []byte) {
 func (c *Codes) multiplyScales(t quant.Type, src []byte) {
 	f := t.Format()
 	groups := f.Len / f.Group
-	for at := 0; len(src) >= f.Bytes; at, src = at+groups, src[f.Bytes:] {
-		types[t].subScales(c.sub[:], c.subMin[:], src[:f.Bytes])
+	for k := 0; len(src) >= f.Bytes; k, src = k+1, src[f.Bytes:] {
+		at := k * groups
+		types[t].subScales(c.Sub[at:], c.subMin[:], src[:f.Bytes])
 		d := half(src[f.Halves[0]:])
-		for g, s := range c.sub[:groups] {
+		c.D[k] = d
+		for g, s := range c.Sub[at : at+groups] {
 			c.Scale[at+g] = d * float32(int8(s))
 		}
 		if !f.Minima {

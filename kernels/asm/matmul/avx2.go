@@ -63,9 +63,16 @@ func (k *kernel) avx2(s *isa.ISA) {
 		VPXOR(yTmp, yTmp, yTmp)
 		for i := range 2 * f.rows {
 			VMOVDQU(yTmp, f.at(f.results+i*yBytes))
+			if k.subScaled() {
+				VMOVDQU(yTmp, f.at(f.blocks+i*yBytes))
+			}
 		}
 		k.tiles(func() { k.heads2(f) }, func() {
-			k.scales2(s, f)
+			if k.subScaled() {
+				k.subScales2(s, f)
+			} else {
+				k.scales2(s, f)
+			}
 			for g := range 2 {
 				switch {
 				case k.signed():
@@ -86,7 +93,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 					case k.signed():
 						k.signedProducts(s, g, rows[0])
 					default:
-						k.multiply2(s, g, rows)
+						k.multiply2(s, f, g, rows)
 					}
 					switch {
 					case !k.whole():
@@ -94,12 +101,20 @@ func (k *kernel) avx2(s *isa.ISA) {
 						k.scaled2(f, g, rows)
 					case g == 0:
 						k.keepSums(f, rows)
+					case k.subScaled():
+						k.addSums(s, f, rows)
+						k.subtractOffset(f, rows)
+						k.addToBlock(f, rows)
 					default:
 						k.addSums(s, f, rows)
 						k.addStart(g, rows)
 						k.scaled2(f, g, rows)
 					}
 				})
+			}
+		}, func() {
+			if k.subScaled() {
+				k.streams("end", func() { k.endBlock(f) })
 			}
 		})
 		loadDst()
@@ -279,9 +294,9 @@ func eachSum(rows []row2, do func(r row2, half int, sum reg.Register)) {
 	}
 }
 
-// whole reports whether the sums of a tile's 32 columns are added as integers: weights
-// and, with AVX2 alone, activations have one scale for them.
-func (k *kernel) whole() bool { return !k.vnni && k.Group == 32 }
+// whole reports whether the sums of a tile's 32 columns are added as integers: with AVX2
+// alone activations have one scale for them, and weights have one or sub-scales.
+func (k *kernel) whole() bool { return !k.vnni }
 
 // keepSums puts the sums of the first 16 columns into the frame, in 16 or 32 bits as
 // they are.

@@ -46,7 +46,7 @@ func (k *kernel) avx512() {
 			for i := range k.n {
 				k.row512(i)
 			}
-		})
+		}, func() {})
 		stride := GP64()
 		loadDst()
 		MOVQ(k.arg(panels.ArgDstStride), stride)

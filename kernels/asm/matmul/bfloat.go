@@ -67,7 +67,7 @@ func (k *kernel) expand() {
 			}
 		}
 		ADDQ(U32(2*panels.TileQuads*panels.PlaneBytes), k.dst)
-	})
+	}, func() {})
 	isa.End()
 }
 

@@ -14,11 +14,13 @@ type frame2 struct {
 	base  reg.Register
 	rows  int // of activations, or streams
 	heads int // of a K-quant, as float32: [scale, minimum][stream][half]
-	// scales and minima of a tile: [group][half]
+	// scales and minima of a tile, or minima of a block: [group][half]
 	scales, minima int
+	offsets        int // of codes times sub-scales: [half]
 	codes          int // of 8 bits, signed: [vector][half]
-	sums           int // of the first 16 columns, if both have one scale: [row][half]
+	sums           int // of the first 16 columns, which those of the last are added to: [row][half]
 	results        int // [row][half]
+	blocks         int // what belongs to results, without the head's scales: [row][half]
 }
 
 // newFrame lays the frame out.
@@ -34,16 +36,22 @@ func (k *kernel) newFrame() *frame2 {
 		k.row, k.firstRow = GP64(), f.base
 		f.rows, heads = panels.MostStreams, panels.MostStreams
 	}
-	if k.Group == 32 {
+	if k.whole() || k.Group == 32 {
 		f.sums = part(2 * f.rows)
 	}
 	f.results = part(2 * f.rows)
+	if k.subScaled() {
+		f.blocks = part(2 * f.rows)
+	}
 	f.scales = part(2 * k.Groups())
 	if k.Super {
 		f.heads = part(2 * 2 * heads)
 	}
 	if k.Minima {
-		f.minima = part(2 * k.Groups())
+		f.minima = part(2 * k.minima())
+	}
+	if k.subScaled() && k.Shift() > 0 {
+		f.offsets = part(2)
 	}
 	if k.signed() && k.n > 1 {
 		f.codes = part(8)
@@ -52,6 +60,14 @@ func (k *kernel) newFrame() *frame2 {
 	LEAQ(AllocLocal(size+line).Offset(line-1), f.base)
 	ANDQ(I8(-line), f.base)
 	return f
+}
+
+// minima is the number of minima of a row that the frame has.
+func (k *kernel) minima() int {
+	if k.subScaled() {
+		return panels.SuperTiles * k.Groups()
+	}
+	return k.Groups()
 }
 
 func (f *frame2) at(offset int) Mem { return Mem{Base: f.base, Disp: offset} }

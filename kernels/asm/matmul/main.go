@@ -28,8 +28,8 @@ import (
 type kernel struct {
 	panels.Format
 	n    int  // activation rows
-	vnni bool // AVX2 with VPDPBUSD,
-	evex bool // in the encoding of AVX-512
+	vnni bool // with VPDPBUSD,
+	evex bool // for AVX2 in the encoding of AVX-512
 	left int  // by how many bits codes are unpacked to the left: see leftmost
 
 	args reg.Register
@@ -79,10 +79,7 @@ func main() {
 		if *evex {
 			set.needs = []string{"AVX512VL", "AVX512VNNI"}
 		}
-		body = func(k *kernel) {
-			k.vnni, k.evex = *vnni, *evex
-			k.avx2(s)
-		}
+		body = func(k *kernel) { k.avx2(s) }
 	default:
 		log.Fatal("no such kernels")
 	}
@@ -94,7 +91,7 @@ func main() {
 		for _, n := range set.rows(f) {
 			// The argument is a *panel.Args; avo need not know the type.
 			TEXT(set.function(f, n), flags, "func(a *byte)")
-			body(&kernel{Format: f, n: n})
+			body(&kernel{Format: f, n: n, vnni: *vnni, evex: *evex})
 		}
 	}
 	set.write(*table, *pkg)
@@ -242,8 +239,8 @@ func (k *kernel) panels(body func(loadDst func())) {
 }
 
 // tiles repeats body for every tile of a panel. A K-quant's have a head, which
-// begin may read.
-func (k *kernel) tiles(begin, body func()) {
+// begin may read, and after the tiles under it comes end.
+func (k *kernel) tiles(begin, body, end func()) {
 	left := GP64()
 	MOVQ(k.arg(panels.ArgTiles), left)
 	if !k.Super {
@@ -261,6 +258,8 @@ func (k *kernel) tiles(begin, body func()) {
 		ADDQ(U8(panels.HeadBytes), k.pair)
 		MOVQ(U32(panels.SuperTiles), left)
 		k.pairs(left, body)
+		k.tile = 0
+		end()
 	})
 }
 
@@ -368,9 +367,10 @@ func shifted(bits reg.Register, shift int, to reg.Register) reg.Register {
 // has room: what is subtracted from each of them becomes 128 then, and sums of
 // products begin with the same number in all formats, which stands with the
 // activations. Results are so many times too large. That is a power of two, and
-// changes no bits.
+// changes no bits. Where sub-scales multiply sums, they multiply the offset too, and
+// there is nothing to gain.
 func (k *kernel) leftmost() int {
-	if k.Shift() == 0 {
+	if k.Shift() == 0 || k.subScaled() {
 		return 0
 	}
 	return 7 - k.Shift()

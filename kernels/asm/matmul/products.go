@@ -20,15 +20,25 @@ import (
 //   - Products of codes of 8 bits would not fit. They are taken as signed
 //     numbers: |code| times the activation with the code's sign, pairs of which
 //     are at most 128·127·2 < 2^15.
+//   - Where weights have sub-scales for 16 columns, VPMADDWD multiplies with those
+//     instead of ones: see file subscales.go.
 
 // ones widens sums of 16 bits. Products become as large as those of codes that are
 // unpacked to the left.
 func (k *kernel) ones(s *isa.ISA) Mem { return s.Bits(1 << k.leftmost() * (1<<16 | 1)) }
 
+// widener is what VPMADDWD multiplies sums of group g of half a panel with: ones, or
+// sub-scales.
+func (k *kernel) widener(s *isa.ISA, f *frame2, g, half int) Mem {
+	if k.subScaled() {
+		return f.at(f.scales + (2*g+half)*yBytes)
+	}
+	return k.ones(s)
+}
+
 // multiply2 multiplies the codes of group g with activation rows. The sums have 16 bits
 // if those of both groups fit, else 32.
-func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
-	ones := k.ones(s)
+func (k *kernel) multiply2(s *isa.ISA, f *frame2, g int, rows []row2) {
 	wide := k.Low+k.High > 5 // only two products of pairs fit in 16 bits together
 	for v := 0; v < 4; v += 2 {
 		for _, r := range rows {
@@ -44,7 +54,7 @@ func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
 				VPMADDUBSW(yX[1], yW[v+1][half], yTmp2)
 				VPADDW(yTmp2, first, first)
 				if wide {
-					VPMADDWD(ones, first, first)
+					VPMADDWD(k.widener(s, f, g, half), first, first)
 				}
 				if v > 0 {
 					if wide {
@@ -57,13 +67,15 @@ func (k *kernel) multiply2(s *isa.ISA, g int, rows []row2) {
 		}
 	}
 	if !wide && !k.narrow() {
-		eachSum(rows, func(_ row2, _ int, sum reg.Register) { VPMADDWD(ones, sum, sum) })
+		eachSum(rows, func(_ row2, half int, sum reg.Register) { VPMADDWD(k.widener(s, f, g, half), sum, sum) })
 	}
 }
 
 // narrow reports whether the sums of a tile's 32 products are added in 16 bits, which
 // those of codes below 16 fit in: 8 pairs are at most 8 · 2 · 15 · 127 < 2^15.
-func (k *kernel) narrow() bool { return k.whole() && !k.signed() && k.Low+k.High <= 4 }
+func (k *kernel) narrow() bool {
+	return k.whole() && !k.subScaled() && !k.signed() && k.Low+k.High <= 4
+}
 
 // addStart adds to the sums of group g, or of both groups, where they begin.
 func (k *kernel) addStart(g int, rows []row2) {

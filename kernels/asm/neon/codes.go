@@ -210,7 +210,8 @@ func (k *kernel) float16(at int) arm64.V {
 //
 // With magic added they are multiplied already, and magic times the head is taken
 // away. That leaves the product as it is, since a float16 number times magic is
-// exact, unless the head is infinite: what is infinite then is no number here.
+// exact, unless the head is infinite: what is infinite then is no number here. Sub-scales
+// are not multiplied, and magic is what is taken away.
 func (k *kernel) small(at, i, head, slot int) arm64.V {
 	if i%2 == 0 {
 		h := k.Vec()
@@ -235,6 +236,10 @@ func (k *kernel) small(at, i, head, slot int) arm64.V {
 	} else {
 		k.I("saddw2 %.4s, %.4s, %.8h", t, k.magic, h)
 		k.Free(h)
+	}
+	if slot < 2 && k.subScaled() {
+		k.I("fsub %.4s, %.4s, %.4s", t, t, k.magic)
+		return t
 	}
 	v, scale := k.Loaded(rBuf, bufMinus+head+i*quadBytes), k.Loaded(rBuf, bufHead+head+i*quadBytes)
 	k.I("fmla %.4s, %.4s, %.4s", v, t, scale)

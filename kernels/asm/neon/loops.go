@@ -85,16 +85,52 @@ func (k *kernel) bunches() {
 
 // bunch repeats body for the tiles in local memory.
 func (k *kernel) bunch(body func()) {
-	k.loadResults()
-	k.G("MOVD %v, %v", rRowX, rTileX)
-	k.G("ADD $%d, %v, %v", bufTiles, rBuf, rTile)
-	k.G("MOVD %v, %v", rTiles, rLeft)
-	k.Repeat("tile", rLeft, 1, func() {
-		body()
-		k.G("ADD $%d, %v", panels.BlockBytes, rTileX)
-		k.G("ADD $%d, %v", k.localBytes(), rTile)
+	k.block(k.loadResults, func() {
+		k.G("MOVD %v, %v", rRowX, rTileX)
+		k.G("ADD $%d, %v, %v", bufTiles, rBuf, rTile)
+		k.G("MOVD %v, %v", rTiles, rLeft)
+		k.Repeat("tile", rLeft, 1, func() {
+			body()
+			k.G("ADD $%d, %v", panels.BlockBytes, rTileX)
+			k.G("ADD $%d, %v", k.localBytes(), rTile)
+		})
 	})
 	k.storeResults()
+}
+
+// block runs tiles, which add products to results, or to what becomes results at the end of
+// a K-quant's block. load loads those; minima are added to them in each tile.
+func (k *kernel) block(load, tiles func()) {
+	if !k.subScaled() {
+		load()
+		tiles()
+		return
+	}
+	if k.Minima {
+		load()
+	}
+	k.blocks = make([][]arm64.V, k.rowsTogether())
+	for r := range k.blocks {
+		k.blocks[r] = k.Zeros(rowQuads)
+	}
+	tiles()
+	if !k.Minima {
+		load()
+	}
+	for i := range rowQuads {
+		k.shared(func(r int) arm64.V { return k.Loaded(rBuf, k.headScale(i, r)) }, func(r int, d arm64.V) {
+			k.I("fmla %.4s, %.4s, %.4s", k.y[r][i], k.blocks[r][i], d)
+		})
+	}
+	k.FreeAll(k.blocks...)
+}
+
+// rowsTogether is the number of rows of activations that are multiplied together.
+func (k *kernel) rowsTogether() int {
+	if k.many && k.isa != smull {
+		return 2
+	}
+	return 1
 }
 
 // resultsOf are the addresses of the results of up to two rows of activations.
@@ -102,10 +138,7 @@ var resultsOf = [2]arm64.R{rRowDst, rRowDst2}
 
 // loadResults loads those of one row of activations or of two.
 func (k *kernel) loadResults() {
-	k.y = make([][]arm64.V, 1)
-	if k.isa != smull {
-		k.y = make([][]arm64.V, 2)
-	}
+	k.y = make([][]arm64.V, k.rowsTogether())
 	for r := range k.y {
 		for i := range rowQuads {
 			k.y[r] = append(k.y[r], k.Loaded(resultsOf[r], quadBytes*i))
@@ -136,7 +169,7 @@ func (k *kernel) tiles(body func()) {
 		k.head()
 		k.G("ADD $%d, %v", panels.HeadBytes, rPair)
 		k.G("MOVD $%d, %v", panels.SuperTiles, rLeft)
-		k.pairs(body)
+		k.block(func() {}, func() { k.pairs(body) }) // results are in registers
 	})
 }
 
@@ -176,12 +209,17 @@ func (k *kernel) head() {
 		n = 2
 	}
 	minus := k.Loaded(rConst, constMinus)
+	defer k.Free(minus)
 	for part := range n {
 		for i := 0; i < rowQuads; i += 2 {
 			v, at := k.Vecs(2), 64*part+quadBytes*i
 			for j, v := range v {
 				k.G("FMOVD %d(%v), F%d", panels.HalfBytes*part+8*(i+j), rPair, v)
 				k.I("fcvtl %.4s, %.4h", v, v)
+			}
+			if part == 0 && k.subScaled() {
+				k.keepHead(i, v)
+				continue
 			}
 			k.Store2(v[0], v[1], rBuf, bufHead+at)
 			for _, v := range v {
@@ -191,5 +229,28 @@ func (k *kernel) head() {
 			k.Free(v...)
 		}
 	}
-	k.Free(minus)
+}
+
+// headScale is where the head's scales of row quad i are that sums are multiplied with:
+// SMMLA takes each twice, those of the last two rows of weights with h = 1.
+func (k *kernel) headScale(i, h int) int {
+	if k.isa == smmla {
+		return bufHead + h*bufMinus + quadBytes*i
+	}
+	return bufHead + quadBytes*i
+}
+
+// keepHead stores those of row quads i and i+1, and frees them.
+func (k *kernel) keepHead(i int, d []arm64.V) {
+	if k.isa == smmla {
+		twice := k.Vecs(2)
+		for j, d := range d {
+			k.I("zip2 %.4s, %.4s, %.4s", twice[j], d, d)
+			k.I("zip1 %.4s, %.4s, %.4s", d, d, d)
+		}
+		k.Store2(twice[0], twice[1], rBuf, k.headScale(i, 1))
+		k.Free(twice...)
+	}
+	k.Store2(d[0], d[1], rBuf, k.headScale(i, 0))
+	k.Free(d...)
 }

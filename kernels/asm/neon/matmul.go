@@ -39,7 +39,7 @@ const (
 // Local memory.
 const (
 	bufHead  = 0      // a K-quant's 16 scales and 16 minima as float32,
-	bufMinus = 2 * 64 // and each times -magic
+	bufMinus = 2 * 64 // and each times -magic, where small integers are multiplied with it
 	bufTiles = 4 * 64 // unpacked tiles
 )
 
@@ -112,6 +112,7 @@ type kernel struct {
 	half   [4]arm64.V      // scales, then minima, of the groups as 16-bit integers
 	kept   map[int]arm64.V // what waits to be stored in the unpacked tile, by offset
 	y      [][]arm64.V     // results of each row of activations; with smmla see file pairs.go
+	blocks [][]arm64.V     // what belongs to them of a K-quant's block, without its scale
 }
 
 // acts is a row's block of activations.
@@ -169,6 +170,11 @@ func (k *kernel) sums() int {
 	}
 	return k.Groups()
 }
+
+// subScaled reports whether the dot products of both halves of a tile are added times the
+// small integers of a K-quant, and the tiles of a block before its scale multiplies their
+// sum: activations have one scale for both halves.
+func (k *kernel) subScaled() bool { return k.isa != smull && k.Group == 16 }
 
 // begins reports whether codes are multiplied with an offset added, so that sums of
 // products begin with numbers of their own. For many rows it pays to subtract it

@@ -191,6 +191,24 @@ type timesFunc func(op string, to, v arm64.V, r, g int)
 // quad computes rows 4i to 4i+3. products returns dot products of group g with each
 // row of activations; the numbers are scales of activations and scaled sums.
 func (k *kernel) quad(i int, products func(g int) []arm64.V, scale, sum timesFunc) {
+	if k.subScaled() {
+		k.subScales(i, products, scale)
+	} else {
+		k.scaled(i, products, scale)
+	}
+	if k.Minima {
+		op := "fmla"
+		if k.Super {
+			op = "fmls"
+		}
+		for g := range k.Groups() {
+			k.scales(i, 2+g, func(r int, m arm64.V) { sum(op, k.y[r][i], m, r, g) })
+		}
+	}
+}
+
+// scaled adds scaled dot products to results.
+func (k *kernel) scaled(i int, products func(g int) []arm64.V, scale timesFunc) {
 	scaled := make([][]arm64.V, k.Groups())
 	for g := range k.sums() {
 		sums := products(g)
@@ -212,32 +230,50 @@ func (k *kernel) quad(i int, products func(g int) []arm64.V, scale, sum timesFun
 			k.Free(products[r])
 		})
 	}
-	if k.Minima {
-		op := "fmla"
-		if k.Super {
-			op = "fmls"
-		}
-		for g := range k.Groups() {
-			k.scales(i, 2+g, func(r int, m arm64.V) { sum(op, k.y[r][i], m, r, g) })
-		}
+}
+
+// subScales adds those of both halves of a tile, times small integers and the scale of
+// activations, to the block. As float32, too, what is done with small integers is exact: see
+// generic.
+func (k *kernel) subScales(i int, products func(g int) []arm64.V, scale timesFunc) {
+	first := products(0)
+	k.scales(i, 0, func(r int, s arm64.V) { k.I("fmul %.4s, %.4s, %.4s", first[r], first[r], s) })
+	last := products(1)
+	k.scales(i, 1, func(r int, s arm64.V) {
+		k.I("fmla %.4s, %.4s, %.4s", first[r], last[r], s)
+		k.Free(last[r])
+	})
+	for r, v := range first {
+		scale("fmla", k.blocks[r][i], v, r, 0)
+		k.Free(v)
 	}
 }
 
 // scales runs body for the results of each row of activations with scales n of four
 // rows of weights.
 func (k *kernel) scales(i, n int, body func(r int, s arm64.V)) {
-	var s arm64.V
-	for r := range k.y {
+	k.shared(func(r int) arm64.V {
 		switch {
-		case k.isa == smmla || k.many && r == 0: // of other instructions, one loads for all
-			s = k.Loaded(rTile, k.localScale(n, i, r))
-		case r == 0 && n >= 2:
-			s = k.loadMin(i, n-2)
-		case r == 0:
-			s = k.loadScale(i, n)
+		case k.many:
+			return k.Loaded(rTile, k.localScale(n, i, r))
+		case n >= 2:
+			return k.loadMin(i, n-2)
+		default:
+			return k.loadScale(i, n)
+		}
+	}, body)
+}
+
+// shared runs body for the results of each row of activations with what load returns: with
+// SMMLA for each, with other instructions once for all.
+func (k *kernel) shared(load func(r int) arm64.V, body func(r int, s arm64.V)) {
+	var s arm64.V
+	for r := range k.rowsTogether() {
+		if k.isa == smmla || r == 0 {
+			s = load(r)
 		}
 		body(r, s)
-		if k.isa == smmla || r == len(k.y)-1 {
+		if k.isa == smmla || r == k.rowsTogether()-1 {
 			k.Free(s)
 		}
 	}

@@ -31,7 +31,7 @@ func (k *kernel) preparePairs(i int) {
 // the second, and again.
 type pair struct {
 	x     []arm64.V // eight columns of both
-	scale []arm64.V // for each sum of products
+	scale arm64.V
 	sums  []arm64.V // of each group of weights: see scaledSums
 }
 
@@ -39,13 +39,14 @@ type pair struct {
 func (k *kernel) multiplyPair() {
 	p := k.loadPair(rTileX, rTileX2)
 	for i := range rowQuads {
-		k.quad(i, func(g int) []arm64.V { return k.pairProducts(p, i, g) }, func(op string, to, v arm64.V, _, g int) {
-			k.I(op+" %.4s, %.4s, %.4s", to, v, p.scale[g])
+		k.quad(i, func(g int) []arm64.V { return k.pairProducts(p, i, g) }, func(op string, to, v arm64.V, _, _ int) {
+			k.I(op+" %.4s, %.4s, %.4s", to, v, p.scale)
 		}, func(op string, to, m arm64.V, _, g int) {
 			k.I(op+" %.4s, %.4s, %.4s", to, m, p.sums[g])
 		})
 	}
-	k.FreeAll(p.x, p.scale, p.sums)
+	k.FreeAll(p.x, p.sums)
+	k.Free(p.scale)
 }
 
 func (k *kernel) loadPair(first, second arm64.R) *pair {
@@ -63,7 +64,7 @@ func (k *kernel) loadPair(first, second arm64.R) *pair {
 		k.Free(b)
 		return a
 	}
-	p.scale = k.twice(both(k.Loaded(first, panels.OffD), k.Loaded(second, panels.OffD)))
+	p.scale = both(k.Loaded(first, panels.OffD), k.Loaded(second, panels.OffD)) // which each block has twice
 	if k.Minima {
 		p.sums = k.twice(both(k.scaledSums(first, 0), k.scaledSums(second, 0)))
 	}
