@@ -38,10 +38,8 @@ func (g *guesses) ahead() int {
 // NoSpeculation says why texts of this model are written without guesses; it is empty
 // if they are not.
 func (m *Model) NoSpeculation() string {
-	for _, s := range m.stages {
-		if s.SameRows() < 2 {
-			return "as this model is placed, what a token computes depends on how many are computed with it"
-		}
+	if m.sameRows() < 2 {
+		return "as this model is placed, what a token computes depends on how many are computed with it"
 	}
 	return ""
 }
