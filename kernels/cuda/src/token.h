@@ -207,6 +207,9 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 				else if (layer < a.count - 1) a.before.publish(row, v, phase ^ 1);
 				else a.hidden[row] = v;
 			}
+			// Until all of it is handed on no warp waits for what is next: it would read in vain,
+			// and be in the way.
+			computing();
 		}
 	}
 }
