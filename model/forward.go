@@ -28,7 +28,8 @@ type Seq struct {
 
 	// Greedy asks for that many further tokens, each the most likely one
 	// after those before it. The last of them is not in KV afterwards. Logits
-	// are then written with WantLast only.
+	// are then written with WantLast only. A device may begin with the token after one that is
+	// asked for alone.
 	Greedy int
 
 	// Logits receives the wanted logits, [1 or len(Tokens)][Vocab]. Its
@@ -99,6 +100,13 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 			return nil
 		}
 	}
+}
+
+// goesOn reports whether the batch after the next is expected to be the greedy token that comes
+// of that: of the only sequence, which is to have more, or whose caller asks for one at a time.
+func (m *Model) goesOn(seqs []Seq) bool {
+	s := &seqs[m.runs[0].seq]
+	return len(seqs) == 1 && m.slices[0].n == len(m.runs[0].tokens) && (s.Greedy == 1 || len(s.Out)+1 < s.Greedy)
 }
 
 // nextGreedy appends the runs that compute the token after the latest one of every
@@ -238,12 +246,13 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 			}
 			m.slices = append(m.slices, sl)
 		}
-		b.Best, b.Top = nil, nil
+		b.Best, b.Top, b.Next = nil, nil, false
 		switch {
 		case wanting == 0:
 		case best:
 			m.best = resize(m.best, len(b.Outputs))
 			b.Best = m.best
+			b.Next = m.goesOn(seqs)
 		case top:
 			m.top = resize(m.top, len(b.Outputs)*plan.TopLen)
 			b.Top = m.top

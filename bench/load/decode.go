@@ -49,6 +49,7 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Para
 		return ids
 	}
 	seqs, by := make([]model.Seq, most), make([]chooser, most)
+	ids := make([]int32, most) // each text's next token
 	for i := range seqs {
 		if by[i], err = newChooser(m, p); err != nil {
 			return nil, err
@@ -63,9 +64,10 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Para
 	for _, n := range sizes {
 		progress(fmt.Sprintf("decode of %s at once", count(n, "sequence")))
 		var took bench.Sample
+		copy(ids, random(n))
 		for i := range decodeWarmUp + decodeSteps {
 			for j := range n {
-				seqs[j].Tokens = random(1)
+				seqs[j].Tokens = ids[j:][:1]
 				by[j].asks(&seqs[j])
 			}
 			start := time.Now()
@@ -76,7 +78,7 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Para
 				return steps, errFellBack
 			}
 			for j := range n {
-				if _, err := by[j].next(ctx, m, &seqs[j]); err != nil {
+				if ids[j], err = by[j].next(ctx, m, &seqs[j]); err != nil {
 					return steps, err
 				}
 			}

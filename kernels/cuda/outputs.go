@@ -64,15 +64,14 @@ func (s *Stage) streams(n int) bool {
 	return s.slots != 0 && n == 1 && s.shapeOf(&s.head, stepsOf(s.Width), n).kernel == "stream_"
 }
 
-// streamBest finds the most likely token after the row whose number stands at rows, without its
-// logits.
-func (p *pass) streamBest(rows driver.Ptr, to []int32) {
+// streamBest writes the most likely token after the row whose number stands at rows, or the
+// first one, to a place, without its logits.
+func (p *pass) streamBest(rows, to driver.Ptr) {
 	p.headSlots(rows, 1)
 	tops, places := p.keys, p.keys+4*topBlock // room for more warps than a GPU has
 	s := p.product(&p.head, stepsOf(p.Width), 1, batchArgs{scales: p.scales, tops: tops, places: places})
 	p.starts(plan.OpOther)
-	call(p, "argmax", 1, warpLen, argmaxArgs{tops, places, p.pinned.at, int32(s.blocks * s.warps)})
-	handOver(p, to)
+	call(p, "argmax", 1, warpLen, argmaxArgs{tops, places, to, int32(s.blocks * s.warps)})
 }
 
 // logitsOf computes the wanted logits, as many rows at a time as there is room for, and
@@ -82,7 +81,8 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
 		rows := p.outputs + driver.Ptr(4*first)
 		if b.Best != nil && !p.many && p.streams(n) {
-			p.streamBest(rows, b.Best[first:][:n])
+			p.streamBest(rows, p.found(0))
+			handOver(p, b.Best[first:][:n])
 			first += n
 			continue
 		}

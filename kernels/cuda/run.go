@@ -27,17 +27,22 @@ type pass struct {
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
 	p := &pass{Stage: s, rows: rows, kv: kv, many: b.Many && s.Apart()}
 	p.opens()
-	p.begin(b)
-	p.records(b)
-	if p.inLaunches() {
-		for i := range p.rows {
-			p.tokenBlocks(i)
-		}
+	if p.looksAhead(b) {
+		p.greedy(b)
 	} else {
-		p.eachBlock(ctx)
+		p.drop()
+		p.begin(b)
+		p.records(b)
+		if p.inLaunches() {
+			for i := range p.rows {
+				p.tokenBlocks(i, p.read[i])
+			}
+		} else {
+			p.eachBlock(ctx)
+		}
+		p.leaves()
+		p.end(b)
 	}
-	p.leaves()
-	p.end(b)
 	p.closes()
 	if p.err != nil {
 		// What has been started reads the staging memory of this pass.
@@ -93,9 +98,8 @@ func (p *pass) begin(b *plan.Batch) {
 	tokens, outputs := numbers[:n], numbers[n:]
 	row := 0
 	for _, span := range b.Spans {
-		kv := span.KV.(*KV)
 		for i := range span.N {
-			spans[row] = cacheRow{kv.data, int32(span.Pos + i), int32(roundUp(kv.ctx))}
+			spans[row] = rowOf(&span, i)
 			row++
 		}
 		p.depth = max(p.depth, span.Pos+span.N)
@@ -117,8 +121,19 @@ func (p *pass) begin(b *plan.Batch) {
 		p.copyIn(p.hidden, bytesOf(b.Hidden[:n*p.Width]))
 		return
 	}
+	p.embed(at, n)
+}
+
+// rowOf is row i of a span.
+func rowOf(span *plan.Span, i int) cacheRow {
+	kv := span.KV.(*KV)
+	return cacheRow{kv.data, int32(span.Pos + i), int32(roundUp(kv.ctx))}
+}
+
+// embed makes hidden states of n tokens.
+func (p *pass) embed(tokens driver.Ptr, n int) {
 	p.starts(plan.OpEmbedding)
-	call(p, "embed_"+p.embedding.typ.String(), n, vectorThreads, embedArgs{p.embedding.w, at, p.hidden})
+	call(p, "embed_"+p.embedding.typ.String(), n, vectorThreads, embedArgs{p.embedding.w, tokens, p.hidden})
 }
 
 // end computes what is wanted of the hidden states, and waits for all work.

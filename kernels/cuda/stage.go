@@ -22,6 +22,7 @@ type Stage struct {
 	memory  memory
 	profile profile
 	graphs  graphs
+	ahead   ahead
 
 	embedding, head linear
 	headNorm        driver.Ptr
@@ -123,7 +124,12 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 
 // free gives all memory back.
 func (s *Stage) free() error {
-	err := errors.Join(s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
+	var err error
+	if s.ahead.started {
+		err = s.dev.ctx.Sync()
+	}
+	s.ahead = ahead{}
+	err = errors.Join(err, s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
 	for first := range s.reached {
 		err = errors.Join(err, s.leave(first))
 	}

@@ -146,11 +146,10 @@ func (p *pass) attentionSpans(depth int) (splits, span int) {
 	return ceil(depth, span), span // none without positions
 }
 
-// tokenBlocks runs all transformer blocks for row i of a batch. All blocks of its grid are
+// tokenBlocks runs all transformer blocks for one row, whose hidden state is number i. All blocks of its grid are
 // there at a time, or they would wait for ever: there is one for each multiprocessor, and
 // a launch of which a multiprocessor cannot hold one fails.
-func (p *pass) tokenBlocks(i int) {
-	row := p.read[i]
+func (p *pass) tokenBlocks(i int, row cacheRow) {
 	splits, span := p.attentionSpans(int(row.pos) + 1)
 	t := &p.token
 	args := tokenArgs{

@@ -51,6 +51,13 @@ static inline float exchange(float x, int mask) {
 	return x;
 }
 static inline void warpBarrier() { exchangeBits(0, 0); }
+static inline bool allOfWarp(bool p) {
+	u32 word = p;
+	const u32 *words = gather(&word, 1);
+	bool all = true;
+	for (int i = 0; i < kWarp; i++) all = all && words[i * kWords];
+	return all;
+}
 static inline int exchange(int x, int mask) { return (int)exchangeBits((u32)x, mask); }
 
 template <class T> static inline T broadcast(T x, int lane) {

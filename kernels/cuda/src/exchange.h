@@ -21,23 +21,24 @@ struct Vector {
 		return (phase ? odd : even) & 1;
 	}
 
-	// await returns numbers 4*i to 4*i+3. seen is what read returned before.
+	// await returns numbers 4*i to 4*i+3, to all lanes of a warp together: else they would go on
+	// in parts of a warp. seen is what read returned before.
 	DEVICE_METHOD float4v await(int i, uint4v seen, u32 phase) const {
-		while (!arrived(seen, phase)) {
+		while (!allOfWarp(arrived(seen, phase))) {
 			relax();
 			seen = read(i);
 		}
 		return {fromBits(seen[0] & -2), fromBits(seen[1] & -2), fromBits(seen[2] & -2), fromBits(seen[3] & -2)};
 	}
 
-	// awaitOne returns number i. seen is what readOne returned before.
-	DEVICE_METHOD u32 readOne(int i) const { return loadNumber(w + i); }
-	DEVICE_METHOD float awaitOne(int i, u32 seen, u32 phase) const {
-		while ((seen & 1) != phase) {
+	// awaitTwo returns numbers i and j, to all lanes of a warp together.
+	DEVICE_METHOD float2v awaitTwo(int i, int j, u32 phase) const {
+		u32 first = loadNumber(w + i), second = loadNumber(w + j);
+		while (!allOfWarp((first & 1) == phase && (second & 1) == phase)) {
 			relax();
-			seen = readOne(i);
+			first = loadNumber(w + i), second = loadNumber(w + j);
 		}
-		return fromBits(seen & -2);
+		return {fromBits(first & -2), fromBits(second & -2)};
 	}
 };
 
@@ -50,9 +51,10 @@ struct Words {
 	// read returns words 2*i and 2*i+1.
 	DEVICE_METHOD uint4v read(int i) const { return loadWords(w + 2 * i); }
 
-	// await returns values 2*i and 2*i+1. seen is what read returned before.
+	// await returns values 2*i and 2*i+1, to all lanes of a warp together. seen is what read
+	// returned before.
 	DEVICE_METHOD float2v await(int i, uint4v seen, u32 layer) const {
-		while (seen[1] != layer || seen[3] != layer) {
+		while (!allOfWarp(seen[1] == layer && seen[3] == layer)) {
 			relax();
 			seen = read(i);
 		}
@@ -69,19 +71,20 @@ DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 // many as a warp has besides. It asks for Together of them at a time.
 template <int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int first, int end, int stride, u32 phase, A ahead, F use) {
 	for (int base = first; (base & -kWarp) < end; base += Together * stride) {
-		auto has = [&](int j) INLINED { return base + j * stride < end; };
+		auto used = [&](int j) INLINED { return ((base + j * stride) & -kWarp) < end; };    // by a lane of the warp
+		auto at = [&](int j) INLINED { return minimum(base + j * stride, end - 1); }; // past the end what the others read
 		float4v held[Together] = {};
 		uint4v seen[Together] = {};
 #pragma unroll
 		for (int j = 0; j < Together; j++)
-			if (has(j)) held[j] = ahead(base + j * stride), seen[j] = from.read(base + j * stride);
+			if (used(j)) held[j] = ahead(at(j)), seen[j] = from.read(at(j));
 #pragma unroll
 		for (int j = 0; j < Together; j++) {
-			int i = base + j * stride;
-			if ((i & -kWarp) >= end) break;
-			float4v v = 0;
-			if (has(j)) v = from.await(i, seen[j], phase);
-			use(held[j], i, has(j), v);
+			if (!used(j)) break;
+			float4v v = from.await(at(j), seen[j], phase);
+			bool there = base + j * stride < end;
+			if (!there) v = 0;
+			use(held[j], base + j * stride, there, v);
 		}
 	}
 }

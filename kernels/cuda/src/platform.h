@@ -129,6 +129,13 @@ DEVICE uint4v loadWords(const u64 *p) {
 	return {(u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32)};
 }
 
+// allOfWarp returns whether p is so in all lanes of a warp.
+DEVICE bool allOfWarp(bool p) {
+	u32 all;
+	asm volatile("{ .reg .pred p, q; setp.ne.u32 p, %1, 0; vote.sync.all.pred q, p, 0xffffffff; selp.u32 %0, 1, 0, q; }" : "=r"(all) : "r"((u32)p) : "memory");
+	return all;
+}
+
 // fetchAhead has the second-level cache fetch 128 bytes.
 DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 

@@ -82,9 +82,9 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 		int part = thread() / D, at = thread() % D, other = at ^ D / 2;
 		if (part == 0 || (part < 3 && end == row.pos + 1)) {
 			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
-			u32 seen = a.qkv.readOne(x + at), seenOther = a.qkv.readOne(x + other);
-			float value = a.qkv.awaitOne(x + at, seen, phase), turns = a.qkv.awaitOne(x + other, seenOther, phase);
-			if (part < 2) value = turned(value, at < D / 2 ? -turns : turns, cosine, sine);
+			float2v both = a.qkv.awaitTwo(x + at, x + other, phase);
+			float value = both[0];
+			if (part < 2) value = turned(value, at < D / 2 ? -both[1] : both[1], cosine, sine);
 			if (part == 0) value *= a.scale;
 			else value = (part == 1 ? keys : values).store(row.pos, at, value);
 			own[thread()] = value;
@@ -207,9 +207,6 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 				else if (layer < a.count - 1) a.before.publish(row, v, phase ^ 1);
 				else a.hidden[row] = v;
 			}
-			// Until all of it is handed on no warp waits for what is next: it would read in vain,
-			// and be in the way.
-			computing();
 		}
 	}
 }
