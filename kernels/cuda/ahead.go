@@ -43,7 +43,6 @@ func (p *pass) greedy(b *plan.Batch) {
 	row.pos++
 	next := ahead{row: row, kv: p.kv, started: goesOn && b.Next && int(row.pos) < span.KV.(*KV).ctx, slot: 1 - this.slot}
 	if next.started {
-		p.embed(p.found(this.slot), 1)
 		p.finds(row, next.slot)
 	}
 	if p.err == nil {
@@ -58,10 +57,14 @@ func (p *pass) greedy(b *plan.Batch) {
 // found is where kernels write the token of a pass.
 func (s *Stage) found(slot int) driver.Ptr { return s.pinned.at + driver.Ptr(4*slot) }
 
-// finds starts what makes a token of the embedding of the one before.
+// finds starts what makes a token of the embedding of the one before, and looks up its own.
 func (p *pass) finds(row cacheRow, slot int) {
 	p.tokenBlocks(0, row)
-	p.streamBest(0, p.found(slot))
+	tops := p.streamTops(0)
+	call(p, p.ofBatch("next_", p.embedding.typ), 1, vectorThreads, nextArgs{
+		values: tops.values, places: tops.places, parts: tops.parts,
+		out: p.found(slot), w: p.embedding.w, hidden: p.hidden,
+	})
 	if p.err == nil {
 		p.err = p.dev.ctx.Record(slot)
 	}

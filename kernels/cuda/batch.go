@@ -23,7 +23,6 @@ type (
 		ahead                      driver.Ptr
 		aheadBytes                 uint64
 		n, stride, length, rowsOfX int32
-		tops, places               driver.Ptr
 	}
 	slotsArgs struct {
 		x, parts, rows, norm, gated, slots, scales driver.Ptr
@@ -52,7 +51,6 @@ type (
 const (
 	batchThreads = 512                   // of a block of batch, at the most
 	fewWarps     = 8                     // of a block of few
-	streamWarps  = 4                     // of a block of stream: more do not bring weights faster
 	mostOfX      = 32                    // rows of x of a block
 	tileRows     = 16                    // of weights, a tile
 	batchPhases  = 4                     // warps that have the same rows
@@ -131,9 +129,9 @@ func (p *pass) batchKernels() {
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()
 	if p.err == nil && p.dev.functions[name] == nil {
-		names := []string{"slots_", "few_", "stream_", "few4_"}
+		names := []string{"slots_", "few_", "stream_", "next_", "few4_"}
 		if exactType(t) {
-			names = []string{"slots_", "few_", "stream_", "batch4_", "batch8_", "batch16_", "batch32_"}
+			names = []string{"slots_", "few_", "stream_", "next_", "batch4_", "batch8_", "batch16_", "batch32_"}
 		}
 		for i := range names {
 			names[i] += t.String()
@@ -171,8 +169,8 @@ func (p *pass) inRows(l *linear, length, n int, args slotsArgs) {
 }
 
 // multiplySlots multiplies n rows of slots with a matrix whose parts are of so many steps, and
-// writes what each part makes to y. Meanwhile the weights that are wanted next, if it is known
-// which, come into the second-level cache.
+// writes what each part makes to y, times scales if there are any. Meanwhile the weights that are
+// wanted next, if it is known which, come into the second-level cache.
 func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Ptr) joinedArgs {
 	rows, cols := int(l.w.rows), int(l.w.cols)
 	all := joinedArgs{parts: y, apart: uint64(n * rows), count: int32(ceil(stepsOf(cols), length)), stride: l.w.rows}
@@ -181,13 +179,6 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 		bytes := formatOf(next.typ).planeBytes(int64(next.w.cols / groupLen))[0] * int64(next.w.rows)
 		args.ahead, args.aheadBytes = next.w.codes, uint64(min(bytes, mostAhead))
 	}
-	p.product(l, length, n, args)
-	return all
-}
-
-// product launches the kernel for n rows of slots, with arguments that say what becomes of the
-// products, and returns how they are shared.
-func (p *pass) product(l *linear, length, n int, args batchArgs) batchShape {
 	shape := p.shapeOf(l, length, n)
 	name := p.ofBatch(shape.kernel, l.typ)
 	if p.err == nil {
@@ -199,7 +190,7 @@ func (p *pass) product(l *linear, length, n int, args batchArgs) batchShape {
 		args.rowsOfX = int32(roundUpTo(n, mostOfX))
 	}
 	call(p, name, shape.blocks, shape.warps*warpLen, args)
-	return shape
+	return all
 }
 
 // batchShape is how a product is shared between blocks.
@@ -218,12 +209,7 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	}
 	switch {
 	case n == 1:
-		x, tile := int(l.w.cols)/groupLen*slotBytes, tileRows*l.rowBytes()
-		warps := min((memory-slotBytes-x)/(2*tile), streamWarps)
-		if parts > 1 || warps < streamWarps/2 {
-			return few("few_", 1)
-		}
-		return batchShape{"stream_", true, warps, x + 2*warps*tile, min(sms, ceil(ceil(rows, tileRows), warps))}
+		return few("few_", 1)
 	case !exactType(l.typ):
 		return few("few4_", 4)
 	}

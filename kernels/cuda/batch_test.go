@@ -253,9 +253,6 @@ func TestBatchShape(t *testing.T) {
 		want                  batchShape
 	}{
 		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 49}},
-		{151936, 896, 7, 1, quant.Q4_0, memory, batchShape{"stream_", true, 4, 28*144 + 4*2*16*504, 132}},
-		{151936, 896, 7, 1, quant.F16, memory, batchShape{"stream_", true, 3, 28*144 + 3*2*16*1792, 132}},
-		{1000, 896, 7, 1, quant.Q6_K, memory, batchShape{"stream_", true, 4, 28*144 + 4*2*16*734, 16}},
 		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, 8, 0, 1187}},
 		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
 		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch4_", false, 4, 4*2560 + 2304, 196}},

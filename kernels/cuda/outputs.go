@@ -44,34 +44,16 @@ func (p *pass) logitsTo(rows, y driver.Ptr, n int) {
 	p.multiply(&p.head, p.norm, p.Width, y, p.Vocab, n, false)
 }
 
-// headSlots writes n rows of slots for the head, of those rows of the hidden states whose numbers
-// stand at rows.
-func (p *pass) headSlots(rows driver.Ptr, n int) {
+// batchLogits computes n rows of logits to y, of those rows of the hidden states.
+func (p *pass) batchLogits(rows, y driver.Ptr, n int) {
+	if p.streams(n) {
+		p.stream(rows, headArgs{y: y})
+		return
+	}
 	p.starts(plan.OpNorm)
 	p.inRows(&p.head, stepsOf(p.Width), n, slotsArgs{x: p.hidden, rows: rows, norm: p.headNorm, width: int32(p.Width), stride: int32(p.Width)})
 	p.starts(plan.OpHead)
-}
-
-// batchLogits computes n rows of logits to y, of those rows of the hidden states.
-func (p *pass) batchLogits(rows, y driver.Ptr, n int) {
-	p.headSlots(rows, n)
 	p.multiplySlots(&p.head, nil, stepsOf(p.Width), n, p.scales, y)
-}
-
-// streams reports whether the head is multiplied with n rows as its weights come, so that it can
-// choose the most likely token meanwhile.
-func (s *Stage) streams(n int) bool {
-	return s.slots != 0 && n == 1 && s.shapeOf(&s.head, stepsOf(s.Width), n).kernel == "stream_"
-}
-
-// streamBest writes the most likely token after the row whose number stands at rows, or the
-// first one, to a place, without its logits.
-func (p *pass) streamBest(rows, to driver.Ptr) {
-	p.headSlots(rows, 1)
-	tops, places := p.keys, p.keys+4*topBlock // room for more warps than a GPU has
-	s := p.product(&p.head, stepsOf(p.Width), 1, batchArgs{scales: p.scales, tops: tops, places: places})
-	p.starts(plan.OpOther)
-	call(p, "argmax", 1, warpLen, argmaxArgs{tops, places, to, int32(s.blocks * s.warps)})
 }
 
 // logitsOf computes the wanted logits, as many rows at a time as there is room for, and
@@ -81,7 +63,8 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		n := min(len(b.Outputs)-first, headRows, p.options.MaxRows)
 		rows := p.outputs + driver.Ptr(4*first)
 		if b.Best != nil && !p.many && p.streams(n) {
-			p.streamBest(rows, p.found(0))
+			tops := p.streamTops(rows)
+			call(p, "argmax", 1, warpLen, argmaxArgs{tops.values, tops.places, p.found(0), tops.parts})
 			handOver(p, b.Best[first:][:n])
 			first += n
 			continue

@@ -20,8 +20,7 @@ type (
 		bytes                      [4]int32
 		format, pairs, before, all int32
 		step, apart, at, room      int32
-		length                     int32
-		_                          int32
+		length, sums               int32
 	}
 	tokenLayer struct {
 		attnNorm, ffnNorm driver.Ptr
@@ -54,6 +53,7 @@ const (
 	tilePairs  = 8
 	tileGroups = 4
 	slotBytes  = 144
+	mostParts  = 16 // of a row
 )
 
 func stepsOf(cols int) int { return ceil(cols/groupLen, tileGroups) }
@@ -63,16 +63,15 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 	up := func(n int) int { return (n + 15) &^ 15 }
 	share := func(pairs int) int { return ceil(pairs, d.info.SMs) }
 	m.sums = max(p.Width, p.QDim(), p.FFN) / groupLen * slotBytes
-	// Of one product, whose matrices may be multiplied one by one.
+	// Of so many pairs of a matrix, or fewer.
 	sums := func(pairs, cols int) (n int) {
 		for i := range share(pairs) {
-			n = max(n, ceil(i+1, tilePairs)*tilePairs*ceil(stepsOf(cols), lengthOf(i+1, cols)))
+			n = max(n, sumsBytes(i+1, cols))
 		}
 		return n
 	}
 	const pairBytes = 2 * 4
-	m.own = m.sums + up(pairBytes*max(
-		sums((p.QDim()+2*p.KVDim())/2, p.Width), sums(p.Width/2, p.QDim()), sums(p.FFN, p.Width), sums(p.Width/2, p.FFN)))
+	m.own = m.sums + 3*sums((p.QDim()+2*p.KVDim())/2, p.Width) + sums(p.Width/2, p.QDim()) + sums(p.FFN, p.Width) + sums(p.Width/2, p.FFN)
 	m.weights = m.own + up(pairBytes*share(p.Width/2))
 	m.size = m.weights
 	return m
@@ -95,9 +94,12 @@ func (s *Stage) tokenLayer(i int) tokenLayer {
 	for j := range l.qkv {
 		t.qkv[j].all = all
 	}
+	sums := s.token.memory.sums
 	for _, all := range t.products() {
 		for _, w := range all {
-			w.length = int32(lengthOf(s.dev.share(w), int(w.w.cols)))
+			pairs, cols := s.dev.share(w), int(w.w.cols)
+			w.length, w.sums = int32(lengthOf(pairs, cols)), int32(sums)
+			sums += sumsBytes(pairs, cols)
 		}
 	}
 	return t
@@ -133,16 +135,24 @@ func (w *weightsArgs) space(pairs int) (n int) {
 func (d *Device) share(w *weightsArgs) int { return min(int(w.pairs), ceil(int(w.all), d.info.SMs)) }
 
 // lengthOf is how many steps a warp takes at a time of the rows of so many pairs, so that all
-// warps are done soonest: what it does before and after takes about as long as a step.
+// warps are done soonest: what it does before and after takes about as long as a step. A row
+// has at most mostParts of them.
 func lengthOf(pairs, cols int) (best int) {
 	steps := stepsOf(cols)
 	least := math.MaxInt
-	for n := 1; n <= steps; n++ {
+	for n := ceil(steps, mostParts); n <= steps; n++ {
 		if time := ceil(ceil(pairs, tilePairs)*ceil(steps, n), tokenWarps) * (n + 1); time < least {
 			best, least = n, time
 		}
 	}
 	return best
+}
+
+// sumsBytes is what the parts of all rows of so many pairs take of a block's memory.
+func sumsBytes(pairs, cols int) int {
+	const fourBytes = 4 * 4
+	parts := ceil(stepsOf(cols), lengthOf(pairs, cols))
+	return ceil(pairs, tilePairs) * tilePairs * 2 * ceil(parts, 4) * fourBytes
 }
 
 // products are the matrices of each product of a layer.

@@ -21,7 +21,8 @@ type tokenArgs struct {
 	rest, sums, own                                 int32
 	count, width, ffnWidth, heads, kvHeads, group   int32
 	splits, span                                    int32
-	eps, scale                                      float32
+	eps, scale, inverseWidth                        float32
+	_                                               int32
 }
 
 // What the kernels are written for.
@@ -159,7 +160,7 @@ func (p *pass) tokenBlocks(i int, row cacheRow) {
 		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),
-		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))),
+		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))), inverseWidth: 1 / float32(p.Width),
 	}
 	call(p, p.tokenKernel(), p.dev.info.SMs, tokenThreads, args)
 	if p.err == nil {

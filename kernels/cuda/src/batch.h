@@ -3,8 +3,7 @@
 // a tile has one group, and in its columns the large and the small parts of four rows of x. The
 // sums of groups are integers, and so the same; they are added in the token's order.
 #pragma once
-#include "span.h"
-#include "tiles.h"
+#include "slots.h"
 
 struct BatchArgs {
 	Matrix w;
@@ -16,8 +15,6 @@ struct BatchArgs {
 	u64 aheadBytes;
 	int n, stride, length; // length: steps of a part, as in Weights of stationed.h
 	int rowsOfX;           // that there is room for in x, for batch
-	float *tops;           // [warp of stream], may be null: the largest product that it makes, in place of y,
-	int *places;           // and of which row that is
 };
 
 // leave writes what a part of the columns makes of row r with row j of x.
@@ -27,10 +24,6 @@ DEVICE void leave(const BatchArgs &a, int part, int j, int r, float sum) {
 }
 
 constexpr int kBatchThreads = 512; // at the most
-
-// A lane multiplies weights 4*t to 4*t+3 of each half of a group, where t is lane()%4: batchPlace
-// returns where the halves of weights at place p stand, which makes those of a lane neighbours.
-constexpr int batchPlace(int p) { return p / 4 % 4 * 8 + p / 16 * 4 + p % 4; }
 
 // What a warp has in the block's memory of a group of 32 rows: weights as numbers, those of the
 // lower and of the upper half of the group, as the lanes that multiply them want them, and their
@@ -250,81 +243,6 @@ template <class F, int N> DEVICE void few(const BatchArgs &a) {
 	}
 }
 
-constexpr int kStreamThreads = 128;
-
-// stream multiplies one row of x with whole rows of weights, as few does: the head of a token,
-// which takes as long as its weights take to be read. They come to the block's memory by
-// requests of whole lines. Behind x, a warp has room for two tiles, plane by plane: one is on the
-// way while the other is multiplied.
-template <class F> DEVICE void stream(const BatchArgs &a) {
-	SHARED(Slot, zeros, 1);
-	constexpr int unit = 16; // bytes of a copy
-	int groups = (u32)a.w.cols / kGroup, tiles = (u32)(a.w.rows + kTileRows - 1) / kTileRows;
-	const u8 *from[4] = {a.w.codes, a.w.high, a.w.scales, a.w.supers};
-	int bytes[4] = {groups * (int)kCodesBytes<F>, groups * (int)kHighBytes<F>, groups * (int)kScaleBytes<F>, groups / 8 * (int)kSuperBytes<F>}; // of a row
-	int bytesOfTile = kTileRows * (bytes[0] + bytes[1] + bytes[2] + bytes[3]), half = 0; // where the next one comes
-	u8 *to[4], *room = (u8 *)((Slot *)blockMemory() + groups) + 2 * warp() * bytesOfTile;
-#pragma unroll
-	for (int p = 0; p < 4; p++) to[p] = room, room += kTileRows * bytes[p];
-	auto bring = [&](int tile) INLINED {
-		int rows = minimum(kTileRows, a.w.rows - tile * kTileRows);
-#pragma unroll
-		for (int p = 0; p < 4; p++)
-			for (int i = lane() * unit; i < rows * bytes[p]; i += kWarp * unit)
-				copyAsync(sharedAddress(to[p] + half + i), from[p] + (u64)(tile * kTileRows) * bytes[p] + i);
-		endGroup();
-		half = bytesOfTile - half;
-	};
-	int tile = warp() * blocks() + block();
-	if (tile < tiles) bring(tile);
-	if (thread() < (int)sizeof(Slot) / unit) ((uint4v *)zeros)[thread()] = 0;
-	for (int i = thread(); i < groups * (int)(sizeof(Slot) / unit); i += threads()) blockMemory()[i] = ((const uint4v *)a.x)[i];
-	barrier();
-	const Slot *x = (Slot *)blockMemory();
-	Candidate best = {-kInfinity, kNowhere};
-	int row = lane() / kTileGroups, mine = lane() % kTileGroups;
-#pragma unroll 1
-	for (int more; tile < tiles; tile = more) {
-		Row rows[2];
-#pragma unroll
-		for (int r = 0; r < 2; r++) {
-			int from = bytesOfTile - half;
-			rows[r] = after<F>(Row{to[0] + from, to[1] + from, to[2] + from, to[3] + from}, (row + r * kTileRows / 2) * groups);
-		}
-		more = tile + warps() * blocks();
-		if (more < tiles) {
-			bring(more);
-			waitGroups<1>();
-		} else {
-			waitGroups<0>();
-		}
-		warpBarrier();
-		Products<F, true> products;
-#pragma unroll 1
-		for (int first = 0; first < groups; first += kTileGroups) {
-			u32 g = minimum(first + mine, groups - 1);
-			Group<F> w[2];
-			Scale scales[2];
-#pragma unroll
-			for (int r = 0; r < 2; r++) {
-				w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
-				scales[r] = scaleOf<F>(rows[r], g);
-			}
-			products.template add<2>(w, scales, x, first, groups, zeros);
-		}
-		warpBarrier(); // they have been used
-		float sum = products.finish();
-		int r = tile * kTileRows + row + mine * (kTileRows / 2);
-		if (mine >= 2 || r >= a.w.rows) continue;
-		if (a.scales) sum *= a.scales[0];
-		if (!a.tops) a.y[r] = sum;
-		else if (best.place == kNowhere || sum > best.value) best = {sum, r};
-	}
-	if (!a.tops) return;
-	best = firstLargest(best);
-	if (lane() == 0) a.tops[block() * warps() + warp()] = best.value, a.places[block() * warps() + warp()] = best.place;
-}
-
 // Weights whose products with parts of x are integers.
 template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 
@@ -343,64 +261,7 @@ template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 		if constexpr (kExact<F>) batch<F, 8>(a); \
 	} \
 	KERNEL(few_##F, BatchArgs, kFewThreads) { few<F, 1>(a); } \
-	KERNEL(stream_##F, BatchArgs, kStreamThreads) { stream<F>(a); } \
 	KERNEL(few4_##F, BatchArgs, kFewThreads) { \
 		if constexpr (!kExact<F>) few<F, 4>(a); \
 	} \
 	KERNEL(slots_##F, SlotsArgs, kSlotsThreads) { slotsOf<F>(a); }
-
-struct SlotsArgs {
-	float *x;           // [rows][stride]: a hidden state, to which the parts are added if there are any, or what attention made
-	const float *parts; // [count][rows][width], may be null; or, of gates and ups, [count][rows][2*width]
-	const int *rows;    // [rows]: those of x, may be null
-	const float *norm;  // [width], may be null
-	const float *gated; // [rows], may be null: what gates and ups are to be multiplied with
-	Slot *slots;        // [rows][width/kGroup], or [width/kGroup][rowsOfX] for batch
-	float *scales;      // [rows]: what a norm divides by, if there is one
-	u64 apart;          // from part to part
-	int count, width, stride;
-	int rowsOfX;        // 0 if slots are for few
-	int blocks;         // that share a row: 1 for a norm
-	float eps;
-};
-
-constexpr int kSlotsThreads = 256;
-
-// slotsOf writes rows as slots: times a norm's weights, or gates and ups through SwiGLU, all
-// rounded as numbers that a token's blocks hand on. The norm's factor is that of a token, which
-// adds its squares in the same order.
-template <class F> DEVICE void slotsOf(const SlotsArgs &a) {
-	SHARED(float, squares, kMostSquares);
-	constexpr int quadsOfGroup = kGroup / 4;
-	int quads = a.width / 4, r = block() / a.blocks, of = block() % a.blocks * kSlotsThreads;
-	float *x = a.x + (u64)(a.rows ? a.rows[r] : r) * a.stride;
-	Slot *slots = a.slots + (a.rowsOfX ? r : (u64)r * (a.width / kGroup));
-	float scale = a.gated ? a.gated[r] : 0;
-	Form<true> form = formOf<F, true>(lane() % quadsOfGroup);
-	if (a.rowsOfX) form.at = 2 * batchPlace(form.at / 2);
-	for (int i = of + thread(); (i & -kWarp) < quads; i += a.blocks * kSlotsThreads) {
-		float4v v = 0;
-		if (i < quads && a.gated) {
-			const float *gates = a.parts + (u64)r * 2 * a.width + 4 * i;
-			float4v gate = joinedParts<float4v>(gates, a.count, a.apart) * scale, up = joinedParts<float4v>(gates + a.width, a.count, a.apart) * scale;
-#pragma unroll
-			for (int k = 0; k < 4; k++) v[k] = gatedBy(gate[k], up[k]);
-		} else if (i < quads) {
-			v = ((const float4v *)x)[i];
-			if (a.parts) {
-				v += joinedParts<float4v>(a.parts + (u64)r * a.width + 4 * i, a.count, a.apart);
-				((float4v *)x)[i] = v;
-			}
-		}
-#pragma unroll
-		for (int k = 0; k < 4; k++) v[k] = rounded(v[k]);
-		if (a.norm) {
-			float square = warpSum(squareOf(v));
-			if (lane() == 0) squares[i / kWarp] = square;
-			if (i < quads) v *= ((const float4v *)a.norm)[i];
-		}
-		store(a.rowsOfX ? slots + (u64)(i / quadsOfGroup) * (a.rowsOfX - 1) : slots, i, i < quads, v, form);
-	}
-	barrier();
-	if (thread() == 0 && a.norm) a.scales[r] = normScale(squares, a.width, 1.0f / a.width, a.eps);
-}

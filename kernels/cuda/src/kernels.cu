@@ -22,7 +22,9 @@ PLAIN_TOKEN_KERNEL(HEAD, CACHE)
 ROWS_KERNELS(HEAD, CACHE)
 #elif defined(BATCH)
 #include "batch.h"
+#include "stream.h"
 BATCH_KERNELS(TYPE)
+STREAM_KERNELS(TYPE)
 #elif defined(TYPE)
 #include "expand.h"
 #include "matmul.h"
@@ -38,6 +40,7 @@ MATRIX_KERNELS(TYPE)
 #include "expand.h"
 #include "flash.h"
 #include "rows.h"
+#include "stream.h"
 #include "tensor.h"
 #include "token.h"
 HEADS_AND_CACHES(FLASH_KERNEL)
@@ -47,5 +50,6 @@ HEADS_AND_CACHES(ROWS_KERNELS)
 FORMATS(EXPAND_KERNEL)
 FORMATS(MATRIX_KERNELS)
 FORMATS(BATCH_KERNELS)
+FORMATS(STREAM_KERNELS)
 #endif
 #endif

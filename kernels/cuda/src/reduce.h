@@ -42,3 +42,15 @@ DEVICE Candidate firstLargest(Candidate c) {
 	}
 	return c;
 }
+
+// firstOfBlock returns the best of the candidates of a block, in all of its first warp.
+DEVICE Candidate firstOfBlock(Candidate c) {
+	SHARED(float, tops, kWarp);
+	SHARED(int, places, kWarp);
+	c = firstLargest(c);
+	if (lane() == 0) tops[warp()] = c.value, places[warp()] = c.place;
+	barrier();
+	c = {-kInfinity, kNowhere};
+	if (lane() < warps()) c = {tops[lane()], places[lane()]};
+	return firstLargest(c);
+}

@@ -18,22 +18,25 @@ DEVICE void computing() { barrierOf<kTokenThreads>(kComputing); }
 // with, or its negative for the first half of a head.
 DEVICE float turned(float x, float with, float cosine, float sine) { return multiplyAdd(x, cosine, with * sine); }
 
-// joinedParts adds up the parts that several warps or blocks make of a product, in order. It
-// asks for several at a time: what they take to come is longer than all else. Past the end it
-// asks for the last one again.
+// The parts that several warps or blocks make of a product, at the most. They are added in one
+// order: fours, of zeros where there are fewer, two of those, and two of these.
+constexpr int kMostParts = 16;
+template <class T> DEVICE T sumOfFour(const T &a, const T &b, const T &c, const T &d) { return a + b + c + d; }
+
+// joinedParts adds up parts in that order. It asks for several at a time: what they take to come
+// is longer than all else.
 template <class T> DEVICE T joinedParts(const float *parts, int count, u64 apart) {
-	constexpr int together = 6;
-	T sum = *(const T *)parts;
-#pragma unroll 1
-	for (int first = 1; first < count; first += together) {
-		T some[together];
-#pragma unroll
-		for (int i = 0; i < together; i++) some[i] = *(const T *)(parts + minimum(first + i, count - 1) * apart);
+	constexpr int together = kMostParts / 2;
+	auto half = [&](int first) INLINED {
+		T some[together] = {};
 #pragma unroll
 		for (int i = 0; i < together; i++)
-			if (first + i < count) sum += some[i];
-	}
-	return sum;
+			if (first + i < count) some[i] = *(const T *)(parts + (first + i) * apart);
+		return sumOfFour(some[0], some[1], some[2], some[3]) + sumOfFour(some[4], some[5], some[6], some[7]);
+	};
+	T lower = half(0), upper = 0;
+	if (count > together) upper = half(together);
+	return lower + upper;
 }
 
 // What a span of positions makes of a value of a head: the largest score, the sum of the

@@ -21,7 +21,8 @@ struct Weights {
 	int pairs, before, all; // of the matrix, of those before it in the same product, and of the product
 	int step, apart;        // pair i is rows step*i and step*i + apart
 	int at, room;           // where in the block's memory its pairs come, and how many there is room for
-	int length, unused;     // steps of kTileGroups groups of a tile of rows that a warp takes at a time
+	int length;             // steps of kTileGroups groups of a tile of rows that a warp takes at a time
+	int sums;               // where in the block's memory the parts of rows come
 };
 
 // The matrices of a layer, one to three of which are Q, K and V, and its products.
@@ -55,6 +56,7 @@ struct Piece {
 	int first, count, room;    // pairs: the first one of the product, and as many as there are, and come
 	int format, groups, step;  // groups of a row, and from a pair to the next
 	int length, parts;         // steps of a tile that a warp takes at a time, and how many of those a tile has
+	int sums;                  // where those of rows come in the block's memory, in bytes
 	int items, tiles, odd;     // of all tiles, and from one that a warp takes to the next: tiles, and parts
 };
 
@@ -81,14 +83,18 @@ DEVICE Slot *zeros() {
 
 constexpr int kTilePairs = kTileRows / 2;
 
+// What warps make of a row of a product, each of a part of its columns, stands in fours, with zeros
+// past the last one. foursOf returns how many there are.
+DEVICE int foursOf(int parts) { return (u32)(parts + 3) / 4; }
+
 // A number that a lambda takes as part of its type.
 template <int N> struct Constant {
 	static constexpr int value = N;
 };
 
 // productsOf writes the products of a block's pairs of a matrix of a layer with x to its
-// memory from byte sums on: [pair][part of the columns][row], all pairs of a tile.
-template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix, int sums) {
+// memory: [pair][row][part of the columns, in fours], of all pairs of a tile.
+template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 	const Piece &p = layers()[layer % 2].pieces[matrix];
 	u8 *memory = (u8 *)blockMemory();
 	int groups = p.groups, parts = p.parts, items = p.items, last = p.count - 1;
@@ -128,7 +134,7 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix, i
 		if (tile * kTilePairs + kTilePairs / 2 <= last) multiply(Constant<2>());
 		else multiply(Constant<1>());
 		float sum = products.finish();
-		if (mine < 2) ((float *)(memory + sums))[2 * ((pair + mine * kTilePairs / 2) * parts + part) + k] = sum;
+		if (mine < 2) ((float *)(memory + p.sums))[(2 * (pair + mine * kTilePairs / 2) + k) * 4 * foursOf(parts) + part] = sum;
 		tile += p.tiles, part += p.odd;
 		if (part >= parts) part -= parts, tile++;
 	}
@@ -136,9 +142,9 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix, i
 
 // products calls that of the matrix's format. It is part of its callers: a function that calls
 // others keeps what it has in memory.
-template <bool Tiles> DEVICE void products(int layer, int matrix, int sums) {
+template <bool Tiles> DEVICE void products(int layer, int matrix) {
 	switch (layers()[layer % 2].pieces[matrix].format) {
-#define PRODUCTS_OF(F) case kFormat_##F: return productsOf<F, Tiles>(layer, matrix, sums);
+#define PRODUCTS_OF(F) case kFormat_##F: return productsOf<F, Tiles>(layer, matrix);
 		FORMATS(PRODUCTS_OF)
 	}
 }
@@ -189,7 +195,7 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	p.bias = w.bias ? w.bias + step * s.first : 0;
 	p.first = w.before + s.first, p.count = s.count, p.room = room;
 	p.format = w.format, p.groups = (u32)w.w.cols / kGroup, p.step = step * p.groups;
-	p.length = w.length, p.parts = (u32)(p.groups + p.length * kTileGroups - 1) / (p.length * kTileGroups);
+	p.sums = w.sums, p.length = w.length, p.parts = (u32)(p.groups + p.length * kTileGroups - 1) / (p.length * kTileGroups);
 	p.items = (u32)(p.count + kTilePairs - 1) / kTilePairs * p.parts;
 	p.tiles = (u32)kTokenWarps / p.parts, p.odd = kTokenWarps - p.tiles * p.parts;
 	return r;
@@ -297,13 +303,3 @@ template <bool Tiles> DEVICE Form<Tiles> formFor(int format) {
 	constexpr int quads = kGroup / 4;
 	return forms<Tiles>()[format * quads + thread() % quads];
 }
-
-// product returns the product of row k of a block's pair i.
-DEVICE float product(const float *sums, int parts, int i, int k) {
-	sums += 2 * i * parts + k;
-	float sum = sums[0];
-#pragma unroll 4
-	for (int c = 1; c < parts; c++) sum += sums[2 * c];
-	return sum;
-}
-

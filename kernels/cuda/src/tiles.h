@@ -108,11 +108,16 @@ constexpr int kSquares = 4 * kWarp, kMostSquares = 64;
 
 DEVICE float squareOf(float4v v) { return multiplyAdd(v[0], v[0], v[1] * v[1]) + multiplyAdd(v[2], v[2], v[3] * v[3]); }
 
-// normScale is what an RMSNorm multiplies with.
-DEVICE float normScale(const float *squares, int width, float inverseWidth, float eps) {
-	float sum = 0;
-#pragma unroll 4
-	for (int i = 0; i < width; i += kSquares) sum += squares[i / kSquares];
+// normScale is what an RMSNorm multiplies with. The sums of squares stand in fours, with zeros past
+// the last one: at least two fours.
+DEVICE float normScale(const float4v *squares, int width, float inverseWidth, float eps) {
+	float4v a = squares[0], b = squares[1];
+	float sum = a[0] + a[1] + a[2] + a[3] + b[0] + b[1] + b[2] + b[3];
+#pragma unroll 1
+	for (int i = 2; i * 4 * kSquares < width; i++) {
+		a = squares[i];
+		sum = sum + a[0] + a[1] + a[2] + a[3];
+	}
 	return rsqrt(multiplyAdd(sum, inverseWidth, eps));
 }
 

@@ -19,6 +19,8 @@ struct TokenArgs {
 	int sums, own;                // where they begin in a block's memory, in bytes; before them is x, behind them weights
 	int count, width, ffnWidth, heads, kvHeads, group, splits, span; // group: heads on a KV head
 	float eps, scale;             // of norms, and of queries
+	float inverseWidth;           // 1/width
+	int unused;
 };
 
 // The attention that a block computes first. It stands in shared memory, as the arguments
@@ -34,6 +36,12 @@ DEVICE Place *thePlace() {
 DEVICE TokenArgs *theArgs() {
 	SHARED(TokenArgs, one, 1);
 	return one;
+}
+
+// The cosines and sines of the token's position.
+template <int D> DEVICE float *theAngles() {
+	SHARED(float, all, D);
+	return all;
 }
 
 // merged returns value thread() of a head whose first span is mine and whose others are
@@ -63,7 +71,7 @@ template <int D> DEVICE float merged(Words parts, Words softmax, int first, int 
 // tokenAttention computes the heads over spans of positions, a block one head over one
 // span; that of a head's first span merges what the others make. Blocks that see the
 // token's own position store its key and value: those that share a KV head write the same.
-template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, float sine) {
+template <class K, int D> FUNCTION void tokenAttention(int layer) {
 	const TokenArgs &a = *theArgs();
 	const Place &place = *thePlace();
 	SHARED(float, own, 3 * D); // query, key and value of the token
@@ -84,7 +92,8 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 			int x = (part == 0 ? head : a.heads + (part - 1) * kvHeads + kvHead) * D;
 			float2v both = a.qkv.awaitTwo(x + at, x + other, phase);
 			float value = both[0];
-			if (part < 2) value = turned(value, at < D / 2 ? -both[1] : both[1], cosine, sine);
+			const float *angle = theAngles<D>() + at % (D / 2);
+			if (part < 2) value = turned(value, at < D / 2 ? -both[1] : both[1], angle[0], angle[D / 2]);
 			if (part == 0) value *= a.scale;
 			else value = (part == 1 ? keys : values).store(row.pos, at, value);
 			own[thread()] = value;
@@ -103,8 +112,9 @@ template <class K, int D> FUNCTION void tokenAttention(int layer, float cosine, 
 }
 
 // The sums of squares of a vector, of kSquares numbers each: what a warp brings at a time.
-DEVICE float *squares() {
-	SHARED(float, all, kMostSquares);
+// Behind them there are zeros.
+DEVICE float4v *squares() {
+	SHARED(float4v, all, kMostSquares / 4);
 	return all;
 }
 
@@ -120,7 +130,7 @@ template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int 
 	awaitAll<together>({(u32 *)vector}, first, end, slice ? kWarp : kTokenThreads, phase, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
 		if (Normed) {
 			float square = warpSum(squareOf(v));
-			if (lane() == 0) squares()[i / kWarp] = square;
+			if (lane() == 0) ((float *)squares())[i / kWarp] = square;
 		}
 		store(slots(), i, there, v * weights, form);
 	});
@@ -129,13 +139,12 @@ template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int 
 template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest);
 	u8 *memory = (u8 *)blockMemory();
-	float *sums = (float *)(memory + a.sums);
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
 	if (thread() == 0) *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads}, *theArgs() = a;
-	const float *rope = a.rope + (u64)a.row.pos * D + thread() % (D / 2);
-	float cosine = rope[0], sine = rope[D / 2];
-	float inverseWidth = 1.0f / a.width;
+	if (thread() < D) theAngles<D>()[thread()] = a.rope[(u64)a.row.pos * D + thread()];
 	makeForms<Tiles>();
+	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
+	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
 	{
 		const Piece &o = layers()[0].pieces[kOutputMatrix];
@@ -156,57 +165,65 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 		for (int m = 0; m < kMatrices; m = next) {
 			const Piece &p = l.pieces[m];
 			int rows = 2 * p.count;
-			bool ofQKV = m < kOutputMatrix, normed = ofQKV || m == kGateUpMatrix;
+			bool ofQKV = m < kOutputMatrix;
 			next = ofQKV && m + 1 == l.qkv ? kOutputMatrix : m + 1;
-			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer, cosine, sine);
+			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer);
+
+			// The weights of all of Q, K and V are there at the same time, and used. Until all that
+			// a block has made is handed on, no warp waits for what others make of it: that would
+			// take longer.
+			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
+			else computing();
+			float bias = p.bias && thread() < 4 * rows ? p.bias[(u32)thread() / 4] : 0;
 
 			// The hidden state, times the norm's weights, and the sum of its squares, or what
 			// attention or SwiGLU made. What the norm divides by, the results of products are
-			// divided by. If each warp multiplies other columns, it waits for those only, once the
-			// weights are there; else all wait for all of them before. (Two turns, as functions
-			// have one call site each.)
+			// divided by. If each warp multiplies other columns, it waits for those only; else all
+			// wait for all.
 			int slice = p.items == p.parts && p.items <= kTokenWarps ? p.length * kTileGroups * (kGroup / 4) : 0;
-			float bias = p.bias && thread() < rows ? p.bias[thread()] : 0;
-#pragma unroll 1
-			for (int shared = 1; shared >= 0; shared--) {
-				if (rows == 0 || (slice == 0) != shared) {
-				} else if (normed) {
-					awaited<Tiles, true>(ofQKV ? a.before.w : a.between.w, a.width / 4, phase, p.format,
-						(const float4v *)(ofQKV ? l.attnNorm : l.ffnNorm), slice);
-				} else {
-					bool attn = m == kOutputMatrix;
-					awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, (attn ? a.heads * D : a.ffnWidth) / 4, phase, p.format, 0, slice);
-				}
-				if (!shared) continue;
-				// The weights of all of Q, K and V are there at the same time, and used.
-				if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
-				else computing();
+			if (rows == 0) {
+			} else if (ofQKV || m == kGateUpMatrix) {
+				awaited<Tiles, true>(ofQKV ? a.before.w : a.between.w, a.width / 4, phase, p.format, (const float4v *)(ofQKV ? l.attnNorm : l.ffnNorm), slice);
+			} else {
+				bool attn = m == kOutputMatrix;
+				awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, (attn ? a.heads * D : a.ffnWidth) / 4, phase, p.format, 0, slice);
 			}
-			warpBarrier();
-			if (warp() < p.items) products<Tiles>(layer, m, a.sums);
+			if (slice) warpBarrier();
+			else computing();
+			if (warp() < p.items) products<Tiles>(layer, m);
 			if (!ofQKV || next == kOutputMatrix) arriveAt<kAllThreads>(kUsed);
 			computing();
 
-			int results = m == kGateUpMatrix ? p.count : rows;
-			for (int t = thread(); t < results; t += kTokenThreads) {
-				if (m == kGateUpMatrix) {
-					float scale = normScale(squares(), a.width, inverseWidth, a.eps);
-					float gate = product(sums, p.parts, t, 0) * scale, up = product(sums, p.parts, t, 1) * scale;
-					a.ffn.publish(p.first + t, gatedBy(gate, up), phase);
-					continue;
+			// Four lanes add up the parts of a row; a pair of gate and up are eight lanes'.
+			rows = 2 * p.count;
+			int first = 2 * p.first, fours = foursOf(p.parts);
+			const float4v *parts = (const float4v *)(memory + p.sums);
+			bool gated = m == kGateUpMatrix;
+			for (int t = thread(); (t & -kWarp) < 4 * rows; t += kTokenThreads) {
+				int row = (u32)t / 4, i = (u32)t % 4;
+				float4v four = 0;
+				if (i < fours) four = parts[row * fours + i];
+				float scale = ofQKV || gated ? normScale(squares(), a.width, a.inverseWidth, a.eps) : 1;
+				float v = sumOfFour(four[0], four[1], four[2], four[3]);
+				v += exchange(v, 1);
+				v += exchange(v, 2);
+				float up = exchange(v, 4);
+				if (i > 0 || row >= rows) continue;
+				if (gated) {
+					if (row % 2 == 0) a.ffn.publish((u32)(first + row) / 2, gatedBy(v * scale, up * scale), phase);
+				} else if (ofQKV) {
+					if (p.bias && t >= kTokenThreads) bias = p.bias[row];
+					a.qkv.publish(first + row, multiplyAdd(v, scale, bias), phase);
+				} else {
+					v = own[row] += v;
+					if (m == kOutputMatrix) a.between.publish(first + row, v, phase);
+					else if (layer < a.count - 1) a.before.publish(first + row, v, phase ^ 1);
+					else a.hidden[first + row] = v;
 				}
-				float v = product(sums, p.parts, t / 2, t % 2);
-				int row = 2 * p.first + t;
-				if (ofQKV) {
-					if (p.bias && t >= kTokenThreads) bias = p.bias[t];
-					a.qkv.publish(row, multiplyAdd(v, normScale(squares(), a.width, inverseWidth, a.eps), bias), phase);
-					continue;
-				}
-				v = own[t] += v;
-				if (m == kOutputMatrix) a.between.publish(row, v, phase);
-				else if (layer < a.count - 1) a.before.publish(row, v, phase ^ 1);
-				else a.hidden[row] = v;
 			}
+			// Until all of it is handed on no warp waits for what is next: it would read in vain,
+			// and be in the way.
+			computing();
 		}
 	}
 }

@@ -104,20 +104,13 @@ struct ArgmaxArgs {
 
 // largest finds the first of the largest values of a part of a row; a block does one.
 KERNEL(largest, LargestArgs, kVectorThreads) {
-	SHARED(float, tops, kWarp);
-	SHARED(int, places, kWarp);
 	int row = block() / a.parts, part = block() % a.parts, n = a.n;
 	const float *x = a.logits + (u64)row * n;
 	Candidate c = {-kInfinity, kNowhere};
 	int end = (u64)n * (part + 1) / a.parts;
 	for (int i = (u64)n * part / a.parts + thread(); i < end; i += threads())
 		if (c.place == kNowhere || x[i] > c.value) c.value = x[i], c.place = i;
-	c = firstLargest(c);
-	if (lane() == 0) tops[warp()] = c.value, places[warp()] = c.place;
-	barrier();
-	c = {-kInfinity, kNowhere};
-	if (lane() < warps()) c = {tops[lane()], places[lane()]};
-	c = firstLargest(c);
+	c = firstOfBlock(c);
 	if (thread() == 0) a.values[block()] = c.value, a.places[block()] = c.place;
 }
 

@@ -1,0 +1,120 @@
+// The head of a token: logits of one row, or which of them is the largest.
+#pragma once
+#include "matmul.h"
+#include "slots.h"
+
+struct HeadArgs {
+	Matrix w;
+	const float *x;    // [rows][w.cols]: hidden states
+	const int *rows;   // which of them is meant, or null: the first
+	const float *norm; // [w.cols]
+	float *y;          // [w.rows]
+	float *tops;       // [warp], may be null: the largest product that it makes, in place of y,
+	int *places;       // and of which row that is
+	float eps;
+};
+
+constexpr int kStreamThreads = 128;
+
+// stream norms one row of x and multiplies it with whole rows of weights, as few does, which takes
+// as long as the weights take to be read. They come to the block's memory by requests of whole
+// lines. Behind x, a warp has room for two tiles, plane by plane: one is on the way while the other
+// is multiplied.
+template <class F> DEVICE void stream(const HeadArgs &a) {
+	SHARED(Slot, zeros, 1);
+	constexpr int unit = 16; // bytes of a copy
+	int groups = (u32)a.w.cols / kGroup, tiles = (u32)(a.w.rows + kTileRows - 1) / kTileRows;
+	const u8 *from[4] = {a.w.codes, a.w.high, a.w.scales, a.w.supers};
+	int bytes[4] = {groups * (int)kCodesBytes<F>, groups * (int)kHighBytes<F>, groups * (int)kScaleBytes<F>, groups / 8 * (int)kSuperBytes<F>}; // of a row
+	int bytesOfTile = kTileRows * (bytes[0] + bytes[1] + bytes[2] + bytes[3]), half = 0; // where the next one comes
+	u8 *to[4], *room = (u8 *)((Slot *)blockMemory() + groups) + 2 * warp() * bytesOfTile;
+#pragma unroll
+	for (int p = 0; p < 4; p++) to[p] = room, room += kTileRows * bytes[p];
+	auto bring = [&](int tile) INLINED {
+		int rows = minimum(kTileRows, a.w.rows - tile * kTileRows);
+#pragma unroll
+		for (int p = 0; p < 4; p++)
+			for (int i = lane() * unit; i < rows * bytes[p]; i += kWarp * unit)
+				copyAsync(sharedAddress(to[p] + half + i), from[p] + (u64)(tile * kTileRows) * bytes[p] + i);
+		endGroup();
+		half = bytesOfTile - half;
+	};
+	int tile = warp() * blocks() + block();
+	if (tile < tiles) bring(tile);
+	if (thread() < (int)sizeof(Slot) / unit) ((uint4v *)zeros)[thread()] = 0;
+	clearSquares();
+	Slot *x = (Slot *)blockMemory();
+	const float4v *hidden = (const float4v *)(a.x + (u64)(a.rows ? a.rows[0] : 0) * a.w.cols);
+	Form<true> form = formOf<F, true>(lane() % (kGroup / 4));
+	for (int i = thread(), quads = a.w.cols / 4; (i & -kWarp) < quads; i += threads())
+		slotsFrom(i < quads ? hidden[i] : 0, i, i < quads, a.norm, x, form);
+	barrier();
+	float scale = normScale(rowSquares(), a.w.cols, 1.0f / a.w.cols, a.eps);
+	Candidate best = {-kInfinity, kNowhere};
+	int row = lane() / kTileGroups, mine = lane() % kTileGroups;
+#pragma unroll 1
+	for (int more; tile < tiles; tile = more) {
+		Row rows[2];
+#pragma unroll
+		for (int r = 0; r < 2; r++) {
+			int from = bytesOfTile - half;
+			rows[r] = after<F>(Row{to[0] + from, to[1] + from, to[2] + from, to[3] + from}, (row + r * kTileRows / 2) * groups);
+		}
+		more = tile + warps() * blocks();
+		if (more < tiles) {
+			bring(more);
+			waitGroups<1>();
+		} else {
+			waitGroups<0>();
+		}
+		warpBarrier();
+		Products<F, true> products;
+#pragma unroll 1
+		for (int first = 0; first < groups; first += kTileGroups) {
+			u32 g = minimum(first + mine, groups - 1);
+			Group<F> w[2];
+			Scale scales[2];
+#pragma unroll
+			for (int r = 0; r < 2; r++) {
+				w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
+				scales[r] = scaleOf<F>(rows[r], g);
+			}
+			products.template add<2>(w, scales, x, first, groups, zeros);
+		}
+		warpBarrier(); // they have been used
+		float sum = products.finish() * scale;
+		int r = tile * kTileRows + row + mine * (kTileRows / 2);
+		if (mine >= 2 || r >= a.w.rows) continue;
+		if (!a.tops) a.y[r] = sum;
+		else if (best.place == kNowhere || sum > best.value) best = {sum, r};
+	}
+	if (!a.tops) return;
+	best = firstLargest(best);
+	if (lane() == 0) a.tops[block() * warps() + warp()] = best.value, a.places[block() * warps() + warp()] = best.place;
+}
+
+struct NextArgs {
+	const float *values; // [parts]: the largest logits of each part,
+	const int *places;   // and their tokens
+	int *out;            // the first of the tokens that have the largest
+	Matrix w;            // embedding
+	float *hidden;       // [w.cols]: the row of that token
+	int parts;
+};
+
+// next finds the token of a stream, and looks up what the next one begins with.
+template <class F> DEVICE void next(const NextArgs &a) {
+	SHARED(int, token, 1);
+	Candidate c = {-kInfinity, kNowhere};
+	for (int i = thread(); i < a.parts; i += threads())
+		if (c.place == kNowhere || a.values[i] > c.value) c = {a.values[i], a.places[i]};
+	c = firstOfBlock(c);
+	if (thread() == 0) *a.out = *token = c.place;
+	barrier();
+	embed<F>({a.w, token, a.hidden});
+}
+
+#define STREAM_KERNELS(F) STREAM_KERNELS_(F)
+#define STREAM_KERNELS_(F) \
+	KERNEL(stream_##F, HeadArgs, kStreamThreads) { stream<F>(a); } \
+	KERNEL(next_##F, NextArgs, kVectorThreads) { next<F>(a); }
