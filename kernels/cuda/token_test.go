@@ -89,6 +89,21 @@ func TestTokenSlices(t *testing.T) {
 	closeTo(t, logits(t, []plan.Stage{s}, p, quant.F32, batches), want, 5e-6)
 }
 
+// TestTokenMixes has layers whose matrices lie in one piece, and others whose do not: what warps
+// make of a product stands in other places in each, where other products have left numbers.
+func TestTokenMixes(t *testing.T) {
+	all := quant.Q4_0
+	p := shapeOf(t, 2272, 64, 1, all, all, all, all, all, all, all, all, all, quant.Q8_0, all, all, all, all, all)
+	p.Blocks = append(p.Blocks, p.Blocks...)
+	s := tokenStage(t, tokenGPU(t, tensorCapability, 4), p)
+	if a, b := s.token.all[0].down.sums, s.token.all[1].down.sums; a == b {
+		t.Fatal("in both layers they stand in the same place")
+	}
+	batches := [][]sequence{{{1, true}}, {{5, false}}, {{1, true}}}
+	want := logits(t, []plan.Stage{exact(t, p, 128, 200)}, p, quant.F32, batches)
+	closeTo(t, logits(t, []plan.Stage{s}, p, quant.F32, batches), want, 5e-6)
+}
+
 // TestTokenPhase computes the same tokens with an odd number of layers again and again: not a
 // bit may depend on which bit says that numbers are of this layer.
 func TestTokenPhase(t *testing.T) {

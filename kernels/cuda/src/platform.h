@@ -136,6 +136,13 @@ DEVICE bool allOfWarp(bool p) {
 	return all;
 }
 
+// anew returns x. What is computed of it in a loop is computed anew each time: else it would be
+// kept, in memory where registers do not suffice.
+DEVICE int anew(int x) {
+	asm volatile("" : "+r"(x));
+	return x;
+}
+
 // fetchAhead has the second-level cache fetch 128 bytes.
 DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 

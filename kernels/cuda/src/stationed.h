@@ -134,7 +134,10 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 		if (tile * kTilePairs + kTilePairs / 2 <= last) multiply(Constant<2>());
 		else multiply(Constant<1>());
 		float sum = products.finish();
-		if (mine < 2) ((float *)(memory + p.sums))[(2 * (pair + mine * kTilePairs / 2) + k) * 4 * foursOf(parts) + part] = sum;
+		float *to = (float *)(memory + p.sums) + (2 * (pair + mine % 2 * kTilePairs / 2) + k) * 4 * foursOf(parts);
+		if (mine < 2) to[part] = sum;
+		else if (part == parts - 1) // other products have left numbers there
+			for (int past = parts; past % 4 != 0; past++) to[past] = 0;
 		tile += p.tiles, part += p.odd;
 		if (part >= parts) part -= parts, tile++;
 	}

@@ -144,7 +144,6 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	if (thread() < D) theAngles<D>()[thread()] = a.rope[(u64)a.row.pos * D + thread()];
 	makeForms<Tiles>();
 	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
-	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
 	{
 		const Piece &o = layers()[0].pieces[kOutputMatrix];
@@ -160,13 +159,12 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	for (int layer = 0; layer < a.count; layer++) {
 		const Layer &l = layers()[layer % 2];
 		u32 phase = (a.layer + layer) % 2;
-		int next;
+		auto after = [&](int m) INLINED { return m + 1 == l.qkv ? kOutputMatrix : m + 1; };
 #pragma unroll 1
-		for (int m = 0; m < kMatrices; m = next) {
+		for (int m = 0; m < kMatrices; m = after(m)) {
 			const Piece &p = l.pieces[m];
 			int rows = 2 * p.count;
 			bool ofQKV = m < kOutputMatrix;
-			next = ofQKV && m + 1 == l.qkv ? kOutputMatrix : m + 1;
 			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer);
 
 			// The weights of all of Q, K and V are there at the same time, and used. Until all that
@@ -174,7 +172,8 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			// take longer.
 			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
 			else computing();
-			float bias = p.bias && thread() < 4 * rows ? p.bias[(u32)thread() / 4] : 0;
+			int t = anew(thread());
+			float bias = p.bias && t < 4 * rows ? p.bias[(u32)t / 4] : 0;
 
 			// The hidden state, times the norm's weights, and the sum of its squares, or what
 			// attention or SwiGLU made. What the norm divides by, the results of products are
@@ -190,8 +189,8 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			}
 			if (slice) warpBarrier();
 			else computing();
-			if (warp() < p.items) products<Tiles>(layer, m);
-			if (!ofQKV || next == kOutputMatrix) arriveAt<kAllThreads>(kUsed);
+			if (anew(thread()) < p.items * kWarp) products<Tiles>(layer, m);
+			if (after(m) >= kOutputMatrix) arriveAt<kAllThreads>(kUsed);
 			computing();
 
 			// Four lanes add up the parts of a row; a pair of gate and up are eight lanes'.
@@ -199,7 +198,7 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			int first = 2 * p.first, fours = foursOf(p.parts);
 			const float4v *parts = (const float4v *)(memory + p.sums);
 			bool gated = m == kGateUpMatrix;
-			for (int t = thread(); (t & -kWarp) < 4 * rows; t += kTokenThreads) {
+			for (t = anew(thread()); (t & -kWarp) < 4 * rows; t += kTokenThreads) {
 				int row = (u32)t / 4, i = (u32)t % 4;
 				float4v four = 0;
 				if (i < fours) four = parts[row * fours + i];
