@@ -80,18 +80,15 @@ func batchSizes(p plan.Plan, o plan.Options, parts int) (slots, scales, products
 // batchParts returns how many numbers a row's products are in parts, at the most.
 func (d *Device) batchParts(p plan.Plan) (most int) {
 	for i := range p.Blocks {
-		for _, all := range togetherIn(&p.Blocks[i]) {
-			rows := rowsOf(all)
-			pairs, cols := rows/2, all[0].W.Cols
-			n := 0
-			for len(all) > 0 {
-				same := sameType(all)
-				mine := rowsOf(all[:same])
-				n += mine * ceil(stepsOf(cols), lengthOf(min(mine/2, ceil(pairs, d.info.SMs)), cols))
-				all = all[same:]
+		qkv := 0
+		d.eachMatrix(&p.Blocks[i], func(matrix, rows, cols, pairs int) {
+			n := rows * partsOf(pairs, cols)
+			if matrix < ofQKV {
+				qkv += n
+				n = qkv
 			}
 			most = max(most, n)
-		}
+		})
 	}
 	return most
 }

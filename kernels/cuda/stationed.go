@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"unsafe"
@@ -24,7 +26,7 @@ type (
 	}
 	tokenLayer struct {
 		attnNorm, ffnNorm driver.Ptr
-		qkv               [3]weightsArgs
+		qkv               [ofQKV]weightsArgs
 		o, gateUp, down   weightsArgs
 		pieces            int32
 		_                 [3]int32
@@ -36,7 +38,13 @@ type (
 type blockMemory struct {
 	sums, own, weights, size int
 	rest                     int32 // 0 if all weights fit
+	places                   map[sumsKey]int
 }
+
+// sumsKey says whose sums stand in a place: those of a matrix, by its number in a layer, in all
+// layers in which its rows have as many parts. So nothing else comes where there are zeros behind
+// the last part.
+type sumsKey struct{ matrix, parts int }
 
 // formats are the types in the order in which src/formats.h has them.
 var formats = func() (all []quant.Type) {
@@ -54,6 +62,7 @@ const (
 	tileGroups = 4
 	slotBytes  = 144
 	mostParts  = 16 // of a row
+	ofQKV      = 3  // the matrices of a layer that are Q, K and V, at the most
 )
 
 func stepsOf(cols int) int { return ceil(cols/groupLen, tileGroups) }
@@ -63,18 +72,42 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 	up := func(n int) int { return (n + 15) &^ 15 }
 	share := func(pairs int) int { return ceil(pairs, d.info.SMs) }
 	m.sums = max(p.Width, p.QDim(), p.FFN) / groupLen * slotBytes
-	// Of so many pairs of a matrix, or fewer.
-	sums := func(pairs, cols int) (n int) {
-		for i := range share(pairs) {
-			n = max(n, sumsBytes(i+1, cols))
-		}
-		return n
+	sizes := map[sumsKey]int{}
+	for i := range p.Blocks {
+		d.eachMatrix(&p.Blocks[i], func(matrix, _, cols, pairs int) {
+			key := sumsKey{matrix, partsOf(pairs, cols)}
+			sizes[key] = max(sizes[key], sumsBytes(pairs, key.parts))
+		})
+	}
+	m.own, m.places = m.sums, map[sumsKey]int{}
+	for _, key := range slices.SortedFunc(maps.Keys(sizes), func(a, b sumsKey) int {
+		return cmp.Or(cmp.Compare(a.matrix, b.matrix), cmp.Compare(a.parts, b.parts))
+	}) {
+		m.places[key] = m.own
+		m.own += sizes[key]
 	}
 	const pairBytes = 2 * 4
-	m.own = m.sums + 3*sums((p.QDim()+2*p.KVDim())/2, p.Width) + sums(p.Width/2, p.QDim()) + sums(p.FFN, p.Width) + sums(p.Width/2, p.FFN)
 	m.weights = m.own + up(pairBytes*share(p.Width/2))
 	m.size = m.weights
 	return m
+}
+
+// eachMatrix calls f for the matrices of a block of a plan, of which those of one type that are
+// multiplied with the same activations are one: with its number in a layer, its rows and columns,
+// and the pairs of rows that a multiprocessor has of it at the most.
+func (d *Device) eachMatrix(b *plan.Block, f func(matrix, rows, cols, pairs int)) {
+	for product, all := range togetherIn(b) {
+		matrix, ofAll := product, ceil(rowsOf(all)/2, d.info.SMs)
+		if product > 0 {
+			matrix += ofQKV - 1
+		}
+		for len(all) > 0 {
+			same := sameType(all)
+			rows := rowsOf(all[:same])
+			f(matrix, rows, all[0].W.Cols, min(rows/2, ofAll))
+			matrix, all = matrix+1, all[same:]
+		}
+	}
 }
 
 func (s *Stage) tokenLayer(i int) tokenLayer {
@@ -94,12 +127,15 @@ func (s *Stage) tokenLayer(i int) tokenLayer {
 	for j := range l.qkv {
 		t.qkv[j].all = all
 	}
-	sums := s.token.memory.sums
-	for _, all := range t.products() {
-		for _, w := range all {
+	for product, all := range t.products() {
+		matrix := product
+		if product > 0 {
+			matrix += ofQKV - 1
+		}
+		for j, w := range all {
 			pairs, cols := s.dev.share(w), int(w.w.cols)
-			w.length, w.sums = int32(lengthOf(pairs, cols)), int32(sums)
-			sums += sumsBytes(pairs, cols)
+			w.length = int32(lengthOf(pairs, cols))
+			w.sums = int32(s.token.memory.places[sumsKey{matrix + j, partsOf(pairs, cols)}])
 		}
 	}
 	return t
@@ -148,10 +184,12 @@ func lengthOf(pairs, cols int) (best int) {
 	return best
 }
 
-// sumsBytes is what the parts of all rows of so many pairs take of a block's memory.
-func sumsBytes(pairs, cols int) int {
+// partsOf is how many parts the rows of so many pairs have.
+func partsOf(pairs, cols int) int { return ceil(stepsOf(cols), lengthOf(pairs, cols)) }
+
+// sumsBytes is what so many parts of all rows of so many pairs take of a block's memory.
+func sumsBytes(pairs, parts int) int {
 	const fourBytes = 4 * 4
-	parts := ceil(stepsOf(cols), lengthOf(pairs, cols))
 	return ceil(pairs, tilePairs) * tilePairs * 2 * ceil(parts, 4) * fourBytes
 }
 

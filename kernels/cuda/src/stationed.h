@@ -84,7 +84,7 @@ DEVICE Slot *zeros() {
 constexpr int kTilePairs = kTileRows / 2;
 
 // What warps make of a row of a product, each of a part of its columns, stands in fours, with zeros
-// past the last one. foursOf returns how many there are.
+// past the last one: nothing else comes there. foursOf returns how many fours there are.
 DEVICE int foursOf(int parts) { return (u32)(parts + 3) / 4; }
 
 // A number that a lambda takes as part of its type.
@@ -134,10 +134,7 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 		if (tile * kTilePairs + kTilePairs / 2 <= last) multiply(Constant<2>());
 		else multiply(Constant<1>());
 		float sum = products.finish();
-		float *to = (float *)(memory + p.sums) + (2 * (pair + mine % 2 * kTilePairs / 2) + k) * 4 * foursOf(parts);
-		if (mine < 2) to[part] = sum;
-		else if (part == parts - 1) // other products have left numbers there
-			for (int past = parts; past % 4 != 0; past++) to[past] = 0;
+		if (mine < 2) ((float *)(memory + p.sums))[(2 * (pair + mine * kTilePairs / 2) + k) * 4 * foursOf(parts) + part] = sum;
 		tile += p.tiles, part += p.odd;
 		if (part >= parts) part -= parts, tile++;
 	}

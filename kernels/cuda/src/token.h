@@ -144,6 +144,7 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	if (thread() < D) theAngles<D>()[thread()] = a.rope[(u64)a.row.pos * D + thread()];
 	makeForms<Tiles>();
 	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
+	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
 	{
 		const Piece &o = layers()[0].pieces[kOutputMatrix];
