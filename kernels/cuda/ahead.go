@@ -12,7 +12,8 @@ import (
 // by one, the launches of the next follow those of this one at once: while they run the host
 // learns of this one, and asks for the next. The GPU waits neither for the host nor for launches.
 
-// ahead is the pass that comes next if the text goes on.
+// ahead is the pass that comes next if the text goes on. If it has been started and another comes,
+// it is forgotten: that one's launches follow it, and it reads nothing that the host writes.
 type ahead struct {
 	row     cacheRow
 	kv      quant.Type
@@ -36,7 +37,6 @@ func (p *pass) greedy(b *plan.Batch) {
 	this := p.ahead
 	goesOn := this.row == row && this.kv == p.kv && this.token == b.Tokens[0]
 	if !goesOn || !this.started {
-		p.drop()
 		p.begin(b)
 		p.finds(row, this.slot)
 	}
@@ -68,13 +68,4 @@ func (p *pass) finds(row cacheRow, slot int) {
 	if p.err == nil {
 		p.err = p.dev.ctx.Record(slot)
 	}
-}
-
-// drop waits for a pass that was started and has not been asked for: it reads the memory that
-// the next batch comes to.
-func (p *pass) drop() {
-	if p.ahead.started && p.err == nil {
-		p.err = p.dev.ctx.Sync()
-	}
-	p.ahead = ahead{}
 }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"testing"
@@ -97,4 +98,18 @@ func TestAhead(t *testing.T) {
 	s.Profile(false)
 	got, started = greedy(a, 5, ofA[4], true, true)
 	check("and without", got, ofA[5:7], started, first, first+launches)
+
+	// What is started for a sequence is not for another's keys and values that come to its place.
+	var file bytes.Buffer
+	greedy(b, 0, 2, no[:4]...)
+	if err := b.Save(&file, 4); err != nil {
+		t.Fatal(err)
+	}
+	got, _ = greedy(a, 0, 1, true, true, true, true)
+	if err := a.Load(&file, 4); err != nil {
+		t.Fatal(err)
+	}
+	ofFile, _ := greedy(b, 4, got[3], false)
+	got, started = greedy(a, 4, got[3], false)
+	check("with keys and values of a file", got, ofFile, started, first)
 }

@@ -58,5 +58,8 @@ func (kv *KV) Close() error {
 	}
 	p := kv.data
 	kv.data, kv.ctx = 0, 0
-	return kv.owner.dev.do(func() error { return kv.owner.dev.ctx.Free(p) })
+	return kv.owner.dev.do(func() error {
+		kv.owner.ahead = ahead{} // another cache may come there
+		return kv.owner.dev.ctx.Free(p)
+	})
 }

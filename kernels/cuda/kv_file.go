@@ -93,7 +93,10 @@ func (s *slab) copyIn() error {
 			copy(codes, block[len(scale):])
 		})
 	}
-	return s.copy(func(at driver.Ptr, b []byte) error { return s.kv.owner.dev.ctx.CopyIn(at, b) })
+	return s.copy(func(at driver.Ptr, b []byte) error {
+		s.kv.owner.ahead = ahead{} // of what was there
+		return s.kv.owner.dev.ctx.CopyIn(at, b)
+	})
 }
 
 // copy calls f, which uses the device, with the addresses of the slab on the GPU

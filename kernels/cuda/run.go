@@ -30,7 +30,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	if p.looksAhead(b) {
 		p.greedy(b)
 	} else {
-		p.drop()
+		p.ahead = ahead{}
 		p.begin(b)
 		p.records(b)
 		if p.inLaunches() {

@@ -124,12 +124,8 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 
 // free gives all memory back.
 func (s *Stage) free() error {
-	var err error
-	if s.ahead.started {
-		err = s.dev.ctx.Sync()
-	}
 	s.ahead = ahead{}
-	err = errors.Join(err, s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
+	err := errors.Join(s.dev.ctx.Sync(), s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
 	for first := range s.reached {
 		err = errors.Join(err, s.leave(first))
 	}

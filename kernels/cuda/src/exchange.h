@@ -71,8 +71,8 @@ DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 // many as a warp has besides. It asks for Together of them at a time.
 template <int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int first, int end, int stride, u32 phase, A ahead, F use) {
 	for (int base = first; (base & -kWarp) < end; base += Together * stride) {
-		auto used = [&](int j) INLINED { return ((base + j * stride) & -kWarp) < end; };    // by a lane of the warp
-		auto at = [&](int j) INLINED { return minimum(base + j * stride, end - 1); }; // past the end what the others read
+		auto used = [&](int j) INLINED { return ((base + j * stride) & -kWarp) < end; }; // by a lane of the warp
+		auto at = [&](int j) INLINED { return minimum(base + j * stride, end - 1); };      // past the end, the last quad
 		float4v held[Together] = {};
 		uint4v seen[Together] = {};
 #pragma unroll
