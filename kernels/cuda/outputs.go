@@ -47,7 +47,7 @@ func (p *pass) logitsTo(rows, y driver.Ptr, n int) {
 // batchLogits computes n rows of logits to y, of those rows of the hidden states.
 func (p *pass) batchLogits(rows, y driver.Ptr, n int) {
 	if p.streams(n) {
-		p.stream(rows, headArgs{y: y})
+		p.multiplyHead(rows, headArgs{y: y})
 		return
 	}
 	p.starts(plan.OpNorm)

@@ -34,6 +34,7 @@ type Stage struct {
 	halves                          halves
 	token                           token
 	slots, scales, products         driver.Ptr             // of few rows: see batch.go
+	stream                          streamShape            // of the head, if it is multiplied so: see stream.go
 	batch                           driver.Ptr             // as staging
 	staging                         hostMemory             // rows, tokens and outputs of a batch
 	pinned                          hostMemory             // what is handed over of logits, if there is a head
@@ -196,6 +197,9 @@ func (s *Stage) load() (err error) {
 	if s.dev.hasBatch(s.Plan, s.options) {
 		if err := s.allocBatch(); err != nil {
 			return err
+		}
+		if s.Head != nil {
+			s.stream = streamShapeOf(&s.head, s.dev.info.SMs, s.dev.info.BlockMemory)
 		}
 	}
 	// What the driver would else compile when the first prompt comes.

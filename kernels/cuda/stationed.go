@@ -69,8 +69,6 @@ func stepsOf(cols int) int { return ceil(cols/groupLen, tileGroups) }
 
 // blockMemoryOf is that of a plan, as yet without weights.
 func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
-	up := func(n int) int { return (n + 15) &^ 15 }
-	share := func(pairs int) int { return ceil(pairs, d.info.SMs) }
 	m.sums = max(p.Width, p.QDim(), p.FFN) / groupLen * slotBytes
 	sizes := map[sumsKey]int{}
 	for i := range p.Blocks {
@@ -87,7 +85,7 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 		m.own += sizes[key]
 	}
 	const pairBytes = 2 * 4
-	m.weights = m.own + up(pairBytes*share(p.Width/2))
+	m.weights = m.own + roundUpTo(pairBytes*ceil(p.Width/2, d.info.SMs), 16)
 	m.size = m.weights
 	return m
 }
@@ -97,10 +95,7 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 // and the pairs of rows that a multiprocessor has of it at the most.
 func (d *Device) eachMatrix(b *plan.Block, f func(matrix, rows, cols, pairs int)) {
 	for product, all := range togetherIn(b) {
-		matrix, ofAll := product, ceil(rowsOf(all)/2, d.info.SMs)
-		if product > 0 {
-			matrix += ofQKV - 1
-		}
+		matrix, ofAll := matrixOf(product), ceil(rowsOf(all)/2, d.info.SMs)
 		for len(all) > 0 {
 			same := sameType(all)
 			rows := rowsOf(all[:same])
@@ -108,6 +103,14 @@ func (d *Device) eachMatrix(b *plan.Block, f func(matrix, rows, cols, pairs int)
 			matrix, all = matrix+1, all[same:]
 		}
 	}
+}
+
+// matrixOf is the number in a layer of a product's first matrix.
+func matrixOf(product int) int {
+	if product == 0 {
+		return 0
+	}
+	return product + ofQKV - 1
 }
 
 func (s *Stage) tokenLayer(i int) tokenLayer {
@@ -128,14 +131,10 @@ func (s *Stage) tokenLayer(i int) tokenLayer {
 		t.qkv[j].all = all
 	}
 	for product, all := range t.products() {
-		matrix := product
-		if product > 0 {
-			matrix += ofQKV - 1
-		}
 		for j, w := range all {
 			pairs, cols := s.dev.share(w), int(w.w.cols)
 			w.length = int32(lengthOf(pairs, cols))
-			w.sums = int32(s.token.memory.places[sumsKey{matrix + j, partsOf(pairs, cols)}])
+			w.sums = int32(s.token.memory.places[sumsKey{matrixOf(product) + j, partsOf(pairs, cols)}])
 		}
 	}
 	return t

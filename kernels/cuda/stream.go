@@ -44,23 +44,18 @@ func streamShapeOf(l *linear, sms, memory int) streamShape {
 
 // streams reports whether the head is multiplied with n rows as its weights come, so that it can
 // choose the most likely token meanwhile.
-func (s *Stage) streams(n int) bool { return s.slots != 0 && n == 1 && s.headShape().warps > 0 }
+func (s *Stage) streams(n int) bool { return n == 1 && s.stream.warps > 0 }
 
-func (s *Stage) headShape() streamShape {
-	return streamShapeOf(&s.head, s.dev.info.SMs, s.dev.info.BlockMemory)
-}
-
-// stream multiplies the head with the row of the hidden states whose number stands at rows, or
+// multiplyHead multiplies the head with the row of the hidden states whose number stands at rows, or
 // the first one. The arguments say what becomes of the products.
-func (p *pass) stream(rows driver.Ptr, args headArgs) {
-	shape := p.headShape()
+func (p *pass) multiplyHead(rows driver.Ptr, args headArgs) {
 	name := p.ofBatch("stream_", p.head.typ)
 	if p.err == nil {
-		p.err = p.dev.functions[name].Share(shape.bytes)
+		p.err = p.dev.functions[name].Share(p.stream.bytes)
 	}
 	args.w, args.x, args.rows, args.norm, args.eps = p.head.w, p.hidden, rows, p.headNorm, p.Eps
 	p.starts(plan.OpHead)
-	call(p, name, shape.blocks, shape.warps*warpLen, args)
+	call(p, name, p.stream.blocks, p.stream.warps*warpLen, args)
 }
 
 // tops are the largest logits of parts of a row, and their tokens.
@@ -71,9 +66,8 @@ type tops struct {
 
 // streamTops finds those of a row, without its logits.
 func (p *pass) streamTops(rows driver.Ptr) tops {
-	shape := p.headShape()
-	t := tops{p.keys, p.keys + 4*topBlock, int32(shape.blocks * shape.warps)} // room for more warps than a GPU has
-	p.stream(rows, headArgs{tops: t.values, places: t.places})
+	t := tops{p.keys, p.keys + 4*topBlock, int32(p.stream.blocks * p.stream.warps)} // room for more warps than a GPU has
+	p.multiplyHead(rows, headArgs{tops: t.values, places: t.places})
 	p.starts(plan.OpOther)
 	return t
 }

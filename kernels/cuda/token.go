@@ -147,9 +147,9 @@ func (p *pass) attentionSpans(depth int) (splits, span int) {
 	return ceil(depth, span), span // none without positions
 }
 
-// tokenBlocks runs all transformer blocks for one row, whose hidden state is number i. All blocks of its grid are
-// there at a time, or they would wait for ever: there is one for each multiprocessor, and
-// a launch of which a multiprocessor cannot hold one fails.
+// tokenBlocks runs all transformer blocks for one row, whose hidden state is number i. All
+// blocks of its grid are there at a time, or they would wait for ever: there is one for each
+// multiprocessor, and a launch of which a multiprocessor cannot hold one fails.
 func (p *pass) tokenBlocks(i int, row cacheRow) {
 	splits, span := p.attentionSpans(int(row.pos) + 1)
 	t := &p.token

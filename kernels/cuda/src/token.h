@@ -168,9 +168,7 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			bool ofQKV = m < kOutputMatrix;
 			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer);
 
-			// The weights of all of Q, K and V are there at the same time, and used. Until all that
-			// a block has made is handed on, no warp waits for what others make of it: that would
-			// take longer.
+			// The weights of all of Q, K and V are there at the same time, and used.
 			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
 			else computing();
 			int t = anew(thread());
