@@ -25,10 +25,17 @@ type (
 		n, stride, length, rowsOfX int32
 	}
 	slotsArgs struct {
-		x, parts, rows, norm, gated, slots, scales driver.Ptr
-		apart                                      uint64
-		count, width, stride, rowsOfX, blocks      int32
-		eps                                        float32
+		x, parts, rows, norm, gated  driver.Ptr
+		to                           xRows
+		scales                       driver.Ptr
+		apart                        uint64
+		count, width, stride, blocks int32
+		eps                          float32
+		_                            int32
+	}
+	xRows struct { // see src/slots.h
+		slots           driver.Ptr
+		groups, rowsOfX int32
 	}
 	joinedArgs struct {
 		parts, bias   driver.Ptr
@@ -42,8 +49,11 @@ type (
 		scale                       float32
 	}
 	spansArgs struct {
-		q, rows, out, parts, tops, sums           driver.Ptr
-		layer, heads, kvHeads, splits, span, most int32
+		turn                      turnArgs
+		to                        xRows
+		format, first             int32
+		parts, tops, sums         driver.Ptr
+		alone, splits, span, most int32
 	}
 )
 
@@ -52,6 +62,7 @@ const (
 	batchThreads = 512                   // of a block of batch, at the most
 	fewWarps     = 8                     // of a block of few
 	mostOfX      = 32                    // rows of x of a block
+	ofXBytes     = 64 + 16               // of a group of a row of x: see RowOfX and its tail
 	tileRows     = 16                    // of weights, a tile
 	batchPhases  = 4                     // warps that have the same rows
 	batchRows    = 2 * tileRows          // of weights, that they have
@@ -128,7 +139,7 @@ func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	if p.err == nil && p.dev.functions[name] == nil {
 		names := []string{"slots_", "few_", "stream_", "next_", "few4_"}
 		if exactType(t) {
-			names = []string{"slots_", "few_", "stream_", "next_", "batch4_", "batch8_", "batch16_", "batch32_"}
+			names = []string{"slots_", "few_", "stream_", "next_", "batch8_", "batch16_", "batch32_"}
 		}
 		for i := range names {
 			names[i] += t.String()
@@ -152,12 +163,18 @@ func (s *Stage) shapeOf(l *linear, length, n int) batchShape {
 	return batchShapeOf(l, length, n, s.dev.info.SMs, s.dev.info.BlockMemory)
 }
 
+// xRows is where n rows come that are multiplied with a matrix whose parts are of so many steps.
+func (p *pass) xRows(l *linear, length, n int) xRows {
+	to := xRows{slots: p.slots, groups: l.w.cols / groupLen}
+	if !p.shapeOf(l, length, n).few {
+		to.rowsOfX = int32(roundUpTo(n, mostOfX))
+	}
+	return to
+}
+
 // inRows writes n rows to slots, as a matrix whose parts are of so many steps wants them.
 func (p *pass) inRows(l *linear, length, n int, args slotsArgs) {
-	args.slots, args.scales, args.eps = p.slots, p.scales, p.Eps
-	if !p.shapeOf(l, length, n).few {
-		args.rowsOfX = int32(roundUpTo(n, mostOfX))
-	}
+	args.to, args.scales, args.eps = p.xRows(l, length, n), p.scales, p.Eps
 	args.blocks = 1
 	if args.norm == 0 {
 		args.blocks = int32(ceil(int(args.width), 4*slotsThreads))
@@ -213,8 +230,8 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	for _, k := range []struct {
 		kernel     string
 		ofX, least int
-	}{{"batch32_", 32, 17}, {"batch16_", 16, 9}, {"batch8_", 8, 5}, {"batch4_", 4, 0}} {
-		copied := min(length, stepsOf(int(l.w.cols))) * batchPhases * k.ofX * slotBytes
+	}{{"batch32_", 32, 17}, {"batch16_", 16, 9}, {"batch8_", 8, 0}} {
+		copied := min(length, stepsOf(int(l.w.cols))) * batchPhases * k.ofX * ofXBytes
 		if n < k.least || batchPhases*batchTiles+copied > memory {
 			continue
 		}
@@ -309,12 +326,13 @@ func (p *pass) batchBlock(i int, c *chunk) {
 			rest -= width
 		}
 	}
-	p.starts(plan.OpRope)
-	call(p, p.ofRows("turn"), n*(p.Heads+2*p.KVHeads), p.HeadDim/2, turn)
+	if !p.alone {
+		p.starts(plan.OpRope)
+		call(p, p.ofRows("turn"), n*(p.Heads+2*p.KVHeads), p.HeadDim/2, turn)
+	}
 	p.starts(plan.OpAttention)
-	p.attendSpans(i, n, c.rows)
+	p.attendSpans(i, n, turn)
 	p.starts(plan.OpOutput)
-	p.inRows(&l.o, int(t.o.length), n, slotsArgs{x: p.attn, width: int32(p.QDim()), stride: int32(p.QDim())})
 	c.left = p.multiplySlots(&l.o, gateUp, int(t.o.length), n, 0, p.products)
 
 	p.starts(plan.OpNorm)
@@ -338,15 +356,17 @@ func (p *pass) after(i int) *linear {
 	}
 }
 
-// attendSpans computes the attention of layer i for n rows, as many at a time as there is memory
+// attendSpans computes the attention of layer i for n rows, as rows of x of its output matrix, as many at a time as there is memory
 // for the spans of.
-func (p *pass) attendSpans(i, n int, rows driver.Ptr) {
-	most := p.mostSpans()
+func (p *pass) attendSpans(i, n int, turn turnArgs) {
+	most, o := p.mostSpans(), &p.layers[i].o
 	splits := min(max(1, ceil(p.depth, p.token.span)), most)
 	args := spansArgs{
-		q: p.qkv, rows: rows, out: p.attn, parts: p.parts, tops: p.tops, sums: p.sums,
-		layer: int32(i), heads: int32(p.Heads), kvHeads: int32(p.KVHeads),
+		turn: turn, to: p.xRows(o, int(p.token.all[i].o.length), n), format: p.token.all[i].o.format, parts: p.parts, tops: p.tops, sums: p.sums,
 		splits: int32(splits), span: int32(p.token.span), most: int32(most),
+	}
+	if p.alone {
+		args.alone = 1
 	}
 	together := n
 	if splits > 1 {
@@ -358,8 +378,6 @@ func (p *pass) attendSpans(i, n int, rows driver.Ptr) {
 		if splits > 1 {
 			call(p, p.ofRows("joinSpans"), here*p.Heads, p.HeadDim, args)
 		}
-		args.q += driver.Ptr(4 * here * p.QDim())
-		args.rows += driver.Ptr(here * int(unsafe.Sizeof(cacheRow{})))
-		args.out += driver.Ptr(4 * here * p.QDim())
+		args.first += int32(here)
 	}
 }

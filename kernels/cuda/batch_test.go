@@ -35,6 +35,10 @@ func TestBatch(t *testing.T) {
 				numbers := inFloats(w)
 				weights := floatsOf(numbers.Data)
 				x := randoms(rng, 40*cols)
+				seen := x // by the units
+				if typ != quant.F32 && typ != quant.BF16 {
+					seen = elevenBits(x)
+				}
 				var before []float32
 				info := dev.info
 				defer func() { dev.info = info }()
@@ -43,8 +47,8 @@ func TestBatch(t *testing.T) {
 					{3, 2, info.BlockMemory},
 					{5, 2, info.BlockMemory},
 					{20, 2, info.BlockMemory},
-					{20, 4, batchPhases * (batchTiles + length*20*slotBytes)}, // no room for 32
-					{20, 1, batchPhases*batchTiles - 1},                       // nor for anything
+					{20, 4, batchPhases * (batchTiles + length*20*ofXBytes)}, // no room for 32
+					{20, 1, batchPhases*batchTiles - 1},                      // nor for anything
 					{40, 4, info.BlockMemory},
 				} {
 					n := c.n
@@ -65,7 +69,7 @@ func TestBatch(t *testing.T) {
 						for r := range rows {
 							want, size := 0.0, 0.0
 							for c := range cols {
-								p := float64(weights[r*cols+c]) * float64(x[j*cols+c])
+								p := float64(weights[r*cols+c]) * float64(seen[j*cols+c])
 								want += p
 								size += math.Abs(p)
 							}
@@ -78,6 +82,27 @@ func TestBatch(t *testing.T) {
 			})
 		}
 	}
+}
+
+// elevenBits are the numbers of groups, rounded to 23 bits, as multiples of 2^-10 of the power of
+// two in the largest.
+func elevenBits(x []float32) []float32 {
+	out := make([]float32, 0, len(x))
+	for group := range slices.Chunk(x, groupLen) {
+		most := float32(0)
+		for _, v := range group {
+			most = max(most, max(v, -v))
+		}
+		rounded := func(v float32) float64 {
+			bits := math.Float32bits(v)
+			return float64(math.Float32frombits((bits + bits>>1&1) &^ 1))
+		}
+		_, exponent := math.Frexp(float64(most))
+		for _, v := range group {
+			out = append(out, float32(math.Ldexp(math.RoundToEven(math.Ldexp(rounded(v), 11-exponent)), exponent-11)))
+		}
+	}
+	return out
 }
 
 // batchOf returns the products of w with rows of x, whose parts are of so many steps.
@@ -255,15 +280,15 @@ func TestBatchShape(t *testing.T) {
 		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 49}},
 		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, 8, 0, 1187}},
 		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
-		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch4_", false, 4, 4*2560 + 2304, 196}},
-		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 12*1152, 528}},
-		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*2304, 528}},
-		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*2304, 528}},
-		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 12*4608, 264}},
-		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 12*4608, 264}},
-		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 16, 16*2560 + 28*4608, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch16_", false, 16, 16*2560 + 64*2304, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch8_", false, 8, 8*2560 + 64*1152, 132}},
+		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 4*8*80, 196}},
+		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 12*8*80, 528}},
+		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*16*80, 528}},
+		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*16*80, 528}},
+		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 4, 4*2560 + 12*32*80, 528}},
+		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, 4, 4*2560 + 12*32*80, 528}},
+		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 28*32*80, 264}},
+		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 16, 16*2560 + 64*32*80, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch16_", false, 4, 4*2560 + 64*16*80, 132}},
 		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 0, 1187 * 32}},
 		{1 << 30, 896, 7, 4, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 4 << 23}}, // shares of more than 32 bits
 	} {

@@ -60,7 +60,7 @@ func (s *script) equal(t *script) bool {
 type graphKey struct {
 	rows, outputs, splits, span, part int
 	kv                                quant.Type
-	best, top                         bool
+	best, top, alone                  bool
 }
 
 // recurring is the launches of the last pass of a kind.
@@ -98,7 +98,7 @@ func (p *pass) records(b *plan.Batch) {
 	if p.slots != 0 {
 		splits, span = ceil(p.depth, p.token.span), 0
 	}
-	g.key = graphKey{rows: p.rows, outputs: len(b.Outputs), splits: splits, span: span, kv: p.kv, best: b.Best != nil, top: b.Top != nil}
+	g.key = graphKey{rows: p.rows, outputs: len(b.Outputs), splits: splits, span: span, kv: p.kv, best: b.Best != nil, top: b.Top != nil, alone: p.alone}
 	g.recording = true
 	g.waiting = g.find()
 }

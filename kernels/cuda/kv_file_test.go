@@ -89,7 +89,7 @@ func TestKVFile(t *testing.T) {
 func TestKVFileContinues(t *testing.T) {
 	dev := anyGPU(t, emulator.Options{})
 	p := shape(t, 64, 2, quant.Q8_0)
-	stages := []plan.Stage{newStage(t, p, dev, plan.Options{MaxRows: 32, MaxCtx: 40}), exact(t, p, 32, 40)}
+	stages := []plan.Stage{newStage(t, p, dev, plan.Options{MaxRows: 32, MaxCtx: 40, Exact: true}), exact(t, p, 32, 40)}
 	tokens := rand.New(rand.NewPCG(1, 2)).Perm(p.Vocab)
 	const n = 19
 	run := func(s plan.Stage, kv plan.KV, pos, n int) []float32 {

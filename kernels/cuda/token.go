@@ -22,7 +22,7 @@ type tokenArgs struct {
 	count, width, ffnWidth, heads, kvHeads, group   int32
 	splits, span                                    int32
 	eps, scale, inverseWidth                        float32
-	_                                               int32
+	partsOfX                                        int32
 }
 
 // What the kernels are written for.
@@ -161,6 +161,10 @@ func (p *pass) tokenBlocks(i int, row cacheRow) {
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))), inverseWidth: 1 / float32(p.Width),
+		partsOfX: 1,
+	}
+	if p.options.Exact {
+		args.partsOfX = 2
 	}
 	call(p, p.tokenKernel(), p.dev.info.SMs, tokenThreads, args)
 	if p.err == nil {

@@ -1,13 +1,13 @@
 // Products of a matrix with several rows of x, to the bit those of a token's kernel: decode
 // of several sequences. There the weights of four groups of a row are one tile's (tiles.h); here
-// a tile has one group, and in its columns the large and the small parts of four rows of x. The
+// a tile has one group, and its columns are eight rows of x. The
 // sums of groups are integers, and so the same; they are added in the token's order.
 #pragma once
 #include "slots.h"
 
 struct BatchArgs {
 	Matrix w;
-	const Slot *x;         // as slotsOf makes them
+	const Slot *x;         // as slotsOf makes them: slots, or x of batch
 	const float *scales;   // [n], may be null: what a row's products are multiplied with
 	float *y;              // [part of the columns][n][stride]
 	u64 apart;             // from part to part of y
@@ -70,12 +70,12 @@ struct Item {
 	int part, rows, steps;
 };
 
-// batch multiplies rows of weights with 4*Quads rows of x. Four warps have 32 rows of weights at a
+// batch multiplies rows of weights with 8*Eights rows of x. Four warps have 32 rows of weights at a
 // time, each every fourth group of a part of the columns: what they make is added as the lanes of
 // a token's kernel add it. A block does one item after the other, all blocks about as many steps.
 // What a part needs of x is in the block's memory.
-template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
-	constexpr int halvesOfGroup = oneScale<F> ? 1 : 2, ofX = 4 * Quads, unitsOfSlot = sizeof(Slot) / 16;
+template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
+	constexpr int halvesOfGroup = oneScale<F> ? 1 : 2, ofX = 8 * Eights;
 	constexpr int ofGroup = kTileGroups * kWarp; // threads that have the same rows
 	int groups = (u32)a.w.cols / kGroup, steps = (u32)(groups + kTileGroups - 1) / kTileGroups, length = minimum(a.length, steps);
 	int passes = (u32)(a.n + ofX - 1) / ofX, firstX = block() % passes * ofX;
@@ -91,16 +91,20 @@ template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
 	if (at >= limit) return;
 
 	BatchTiles &mine = ((BatchTiles *)blockMemory())[warp()];
-	const Slot *staged = (Slot *)((BatchTiles *)blockMemory() + warps()); // [groups of the part][of x]
+	const RowOfX *staged = (RowOfX *)((BatchTiles *)blockMemory() + warps()); // [groups of the part][of x]
+	const float4v *stagedTails = (float4v *)(staged + length * kTileGroups * ofX);
+	RowOfX *allX = (RowOfX *)a.x;
+	const float4v *allTails = tailsOf(allX, groups, a.rowsOfX);
 	// stage starts copying groups of x.
 	auto stage = [&](int part, int from, int end) INLINED {
 		int first = part * length * kTileGroups;
 		for (int g = first + from + warp(); g < minimum(first + end, groups); g += warps()) {
-			const uint4v *x = (const uint4v *)(a.x + (u64)g * a.rowsOfX + firstX);
-			Shared to = sharedAddress(staged + (g - first) * ofX);
+			int from = g * a.rowsOfX + firstX, at = (g - first) * ofX;
+			const uint4v *x = allX[from].halves;
+			Shared to = sharedAddress(staged + at);
 #pragma unroll
-			for (int i = 0; i < ofX * unitsOfSlot; i += kWarp)
-				if (i + lane() < ofX * unitsOfSlot) copyAsync(to + (i + lane()) * 16, x + i + lane());
+			for (int i = 0; i < ofX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, x + i + lane());
+			if (lane() < ofX) copyAsync(sharedAddress(stagedTails + at + lane()), allTails + from + lane());
 		}
 		endGroup();
 	};
@@ -133,7 +137,7 @@ template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
 			next = itemAt(part, i);
 		}
 		fetchItem(next);
-		float sums[2 * kBatchTiles][Quads] = {}; // of rows row, row + 8 and so on
+		float sums[2 * kBatchTiles][Eights][2] = {}; // of rows row, row + 8 and so on, with rows 2*t and 2*t+1 of eight
 #pragma unroll 1
 		for (int step = 0; step < item.steps; step++) {
 			int g = first + step * kTileGroups + phase;
@@ -154,11 +158,12 @@ template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
 					halves[k][0] = mine.halves[k][0][row][bankOf(row, t)], halves[k][1] = mine.halves[k][1][row][bankOf(row, t)];
 					scales[2 * k] = mine.scales[k * kTileRows + row], scales[2 * k + 1] = mine.scales[k * kTileRows + row + 8];
 				}
-				const Slot *columns = staged + (g - first) * ofX + row / 2, *tails = staged + (g - first) * ofX + t;
+				const RowOfX *columns = staged + (g - first) * ofX + row;
+				const float4v *tails = stagedTails + (g - first) * ofX + 2 * t;
 #pragma unroll
-				for (int i = 0; i < Quads; i++) {
-					uint4v x = columns[4 * i].halves[row % 2][t];
-					float4v tail = *(const float4v *)&tails[4 * i].scale;
+				for (int i = 0; i < Eights; i++) {
+					uint4v x = columns[8 * i].halves[t];
+					float4v tail[2] = {tails[8 * i], tails[8 * i + 1]};
 #pragma unroll
 					for (int k = 0; k < kBatchTiles; k++) {
 						const uint4v &lower = halves[k][0], &upper = halves[k][1];
@@ -169,7 +174,9 @@ template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
 						for (int r = 0; r < 2; r++)
 #pragma unroll
 							for (int n = 0; n < halvesOfGroup; n++)
-								addGroup<F>(sums[2 * k + r][i], scales[2 * k + r], n, tail, c[n][2 * r] + c[n][2 * r + 1]);
+#pragma unroll
+								for (int j = 0; j < 2; j++)
+									addGroup<F>(sums[2 * k + r][i][j], scales[2 * k + r], n, tail[j], c[n][2 * r + j]);
 					}
 				}
 			}
@@ -177,22 +184,22 @@ template <class F, int Quads> DEVICE void batch(const BatchArgs &a) {
 		}
 		// A lane adds up what the four warps have of one row, each for other rows of x. The memory
 		// of the weights is that of a part of the sums.
-		constexpr int together = Quads < 4 ? Quads : 4, stride = kBatchRows + 8;
+		constexpr int together = Eights < 2 ? Eights : 2, ofWarp = 8 * together / kTileGroups, stride = kBatchRows + 8;
 		float *to = (float *)&mine, *from = (float *)(&mine - phase);
-		int r = item.rows + lane(), x = firstX + phase * together;
+		int r = item.rows + lane(), x = firstX + phase * ofWarp;
 		float *y = a.y + item.part * a.apart + (u64)x * a.stride + r;
 #pragma unroll
-		for (int q = 0; q < Quads; q += together) {
+		for (int q = 0; q < Eights; q += together) {
 #pragma unroll
 			for (int k = 0; k < 2 * kBatchTiles; k++)
 #pragma unroll
-				for (int i = 0; i < together; i++) to[(4 * i + t) * stride + 8 * k + row] = sums[k][q + i];
+				for (int i = 0; i < 2 * together; i++) to[(i / 2 * 8 + 2 * t + i % 2) * stride + 8 * k + row] = sums[k][q + i / 2][i % 2];
 			barrierOf<ofGroup>(own);
 #pragma unroll
-			for (int i = 0; i < together; i++) {
-				auto sum = [&](int warp) INLINED { return from[warp * (int)(sizeof(BatchTiles) / 4) + (phase * together + i) * stride + lane()]; };
+			for (int i = 0; i < ofWarp; i++) {
+				auto sum = [&](int warp) INLINED { return from[warp * (int)(sizeof(BatchTiles) / 4) + (phase * ofWarp + i) * stride + lane()]; };
 				float v = ((sum(0) + sum(1)) + (sum(2) + sum(3))) * (1 / kCodeUnit<F>);
-				int j = 4 * q + i;
+				int j = 8 * q + i;
 				if (r >= a.w.rows || x + j >= a.n) continue;
 				y[(u32)(j * a.stride)] = a.scales ? v * a.scales[x + j] : v;
 			}
@@ -248,17 +255,14 @@ template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 
 #define BATCH_KERNELS(F) BATCH_KERNELS_(F)
 #define BATCH_KERNELS_(F) \
-	KERNEL(batch4_##F, BatchArgs, kBatchThreads) { \
+	KERNEL(batch8_##F, BatchArgs, kBatchThreads) { \
 		if constexpr (kExact<F>) batch<F, 1>(a); \
 	} \
-	KERNEL(batch8_##F, BatchArgs, kBatchThreads) { \
+	KERNEL(batch16_##F, BatchArgs, kBatchThreads) { \
 		if constexpr (kExact<F>) batch<F, 2>(a); \
 	} \
-	KERNEL(batch16_##F, BatchArgs, kBatchThreads) { \
-		if constexpr (kExact<F>) batch<F, 4>(a); \
-	} \
 	KERNEL(batch32_##F, BatchArgs, kBatchThreads) { \
-		if constexpr (kExact<F>) batch<F, 8>(a); \
+		if constexpr (kExact<F>) batch<F, 4>(a); \
 	} \
 	KERNEL(few_##F, BatchArgs, kFewThreads) { few<F, 1>(a); } \
 	KERNEL(few4_##F, BatchArgs, kFewThreads) { \

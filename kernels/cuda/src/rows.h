@@ -1,7 +1,7 @@
 // What a transformer block does for several rows beside products (batch.h), to the bit as a
 // token's kernel does: queries and keys are turned, and attention over the same spans.
 #pragma once
-#include "span.h"
+#include "slots.h"
 
 // Products of a matrix with rows, in parts of its columns.
 struct Joined {
@@ -19,6 +19,13 @@ struct TurnArgs {
 	const CacheRow *rows; // [rows]
 	int layer, heads, kvHeads;
 	float scale;          // of queries
+
+	// value returns value i of a head of a matrix, of row r.
+	DEVICE_METHOD float value(int matrix, int r, int head, int headDim, int i) const {
+		const Joined &f = from[matrix];
+		int at = head * headDim + i;
+		return rounded(multiplyAdd(joinedParts<float>(f.parts + (u64)r * f.stride + at, f.count, f.apart), scales[r], f.bias ? f.bias[at] : 0));
+	}
 };
 
 // turn joins the parts of queries, keys and values of a row, turns queries and keys, gives queries
@@ -30,12 +37,7 @@ template <class K, int D> DEVICE void turn(const TurnArgs &a) {
 	if (head >= a.heads) matrix = 1, head -= a.heads;
 	if (matrix == 1 && head >= a.kvHeads) matrix = 2, head -= a.kvHeads;
 	CacheRow row = a.rows[r];
-	const Joined &from = a.from[matrix];
-	auto joined = [&](int i) INLINED {
-		float bias = from.bias ? from.bias[head * D + i] : 0;
-		return rounded(multiplyAdd(joinedParts<float>(from.parts + (u64)r * from.stride + head * D + i, from.count, from.apart), a.scales[r], bias));
-	};
-	float first = joined(at), second = joined(at + half);
+	float first = a.value(matrix, r, head, D, at), second = a.value(matrix, r, head, D, at + half);
 	if (matrix < 2) {
 		const float *rope = a.rope + (u64)row.pos * D;
 		float c = rope[at], s = rope[half + at], p = first, q = second;
@@ -52,12 +54,12 @@ template <class K, int D> DEVICE void turn(const TurnArgs &a) {
 }
 
 struct SpansArgs {
-	const float *q;       // [rows][heads][headDim], turned
-	const CacheRow *rows; // [rows]
-	float *out;           // [rows][heads][headDim]
+	TurnArgs turn;        // where queries come from, or all of a row
+	XRows to;             // the rows that heads make
+	int format, first;    // of the matrix that they are multiplied with, and the first row
 	float *parts;         // [rows][heads][splits][headDim]: of spans, for rows that have several
 	float *tops, *sums;   // [rows][heads][splits]
-	int layer, heads, kvHeads;
+	int alone;            // whether no row sees what another one stores: then nothing has been turned yet
 	int splits;           // that there is room for
 	int span, most;       // as in Go's attentionSpans
 };
@@ -71,46 +73,74 @@ DEVICE Spans spansOf(const SpansArgs &a, int depth) {
 	return {(depth + span - 1) / span, span};
 }
 
+// handOn has the first warp store what a head makes of a row.
+template <int D> DEVICE void handOn(const SpansArgs &a, int r, int head, const float *out) {
+	if (warp() > 0) return;
+	bool there = lane() < D / 4;
+	float4v v = 0;
+	if (there)
+		for (int k = 0; k < 4; k++) v[k] = out[4 * lane() + k];
+	a.to.put(r, head * (D / 4) + lane(), there, v, a.to.form(formOf<true>(a.format, lane() % (kGroup / 4), 1)));
+}
+
 // spans computes a head of a row over one of its spans.
 template <class K, int D> DEVICE void spans(const SpansArgs &a) {
-	SHARED(float, query, D);
+	SHARED(float, own, 3 * D);
 	SHARED(float, outs, kTokenWarps * D);
 	SHARED(float, tops, kTokenWarps);
 	SHARED(float, sums, kTokenWarps);
-	int split = block() % a.splits, head = block() / a.splits % a.heads, r = block() / a.splits / a.heads;
-	CacheRow row = a.rows[r];
+	const TurnArgs &t = a.turn;
+	int split = block() % a.splits, head = block() / a.splits % t.heads, r = a.first + block() / a.splits / t.heads;
+	CacheRow row = t.rows[r];
 	Spans s = spansOf(a, row.pos + 1);
 	if (split >= s.splits) return;
-	int kvHead = head / (a.heads / a.kvHeads), begin = split * s.span, end = minimum(row.pos + 1, begin + s.span);
-	Cache<K> keys(row, a.layer, 0, kvHead, a.kvHeads, D), values(row, a.layer, 1, kvHead, a.kvHeads, D);
+	int kvHead = head / (t.heads / t.kvHeads), begin = split * s.span, end = minimum(row.pos + 1, begin + s.span);
+	Cache<K> keys(row, t.layer, 0, kvHead, t.kvHeads, D), values(row, t.layer, 1, kvHead, t.kvHeads, D);
 	Positions<K, D, 2> positions(keys, values, begin, end);
-	if (thread() < D) query[thread()] = a.q[((u64)r * a.heads + head) * D + thread()];
-	computing();
-	Span mine = positions.template attend<false>(query, 0, outs, tops, sums);
-	if (thread() >= D) return;
-	u64 to = (u64)r * a.heads + head;
-	if (s.splits == 1) {
-		a.out[to * D + thread()] = rounded(divide(mine.out, mine.sum));
-		return;
+	int part = thread() / D, at = thread() % D;
+	bool last = part < 3 && end == row.pos + 1; // the block sees the row's own position: it stores key and value
+	if (!a.alone) {
+		if (part == 0) own[at] = t.queries[((u64)r * t.heads + head) * D + at];
+	} else {
+		float value = 0;
+		if (part == 0 || last) own[thread()] = value = t.value(part, r, part ? kvHead : head, D, at);
+		computing();
+		float with = part == 0 || last ? own[thread() ^ D / 2] : 0;
+		computing();
+		const float *rope = t.rope + (u64)row.pos * D + at % (D / 2);
+		if (part < 2) value = turned(value, at < D / 2 ? -with : with, rope[0], rope[D / 2]);
+		if (part == 0) own[at] = value * t.scale;
+		else if (last) own[thread()] = (part == 1 ? keys : values).store(row.pos, at, value);
 	}
-	to = to * a.splits + split;
-	a.parts[to * D + thread()] = mine.out;
-	if (thread() == 0) a.tops[to] = mine.top, a.sums[to] = mine.sum;
+	computing();
+	Span mine = positions.attend(own, a.alone ? row.pos : -1, outs, tops, sums);
+	if (s.splits == 1) {
+		if (thread() < D) own[at] = rounded(divide(mine.out, mine.sum));
+		computing();
+		return handOn<D>(a, r, head, own);
+	}
+	if (thread() >= D) return;
+	a.parts[(u64)block() * D + thread()] = mine.out;
+	if (thread() == 0) a.tops[block()] = mine.top, a.sums[block()] = mine.sum;
 }
 
 // joinSpans joins those of a head; a block does one head of a row.
 template <int D> DEVICE void joinSpans(const SpansArgs &a) {
-	int splits = spansOf(a, a.rows[block() / a.heads].pos + 1).splits;
+	int head = block() % a.turn.heads, r = a.first + block() / a.turn.heads;
+	int splits = spansOf(a, a.turn.rows[r].pos + 1).splits;
 	if (splits == 1) return;
 	u64 first = (u64)block() * a.splits;
 	auto part = [&](int s) INLINED { return Span{a.tops[first + s], a.sums[first + s], a.parts[(first + s) * D + thread()]}; };
 	Span mine = part(0);
 	for (int s = 1; s < splits; s++) mine = joined(mine, part(s));
-	a.out[(u64)block() * D + thread()] = rounded(divide(mine.out, mine.sum));
+	SHARED(float, out, D);
+	out[thread()] = rounded(divide(mine.out, mine.sum));
+	barrier();
+	handOn<D>(a, r, head, out);
 }
 
 #define ROWS_KERNELS(D, type) ROWS_KERNELS_(D, type)
 #define ROWS_KERNELS_(D, type) \
 	KERNEL(turn##D##_##type, TurnArgs, D / 2) { turn<CacheOf_##type, D>(a); } \
-	KERNEL(spans##D##_##type, SpansArgs, kTokenThreads) { spans<CacheOf_##type, D>(a); } \
+	KERNEL_TWICE(spans##D##_##type, SpansArgs, kTokenThreads) { spans<CacheOf_##type, D>(a); } \
 	KERNEL(joinSpans##D##_##type, SpansArgs, D) { joinSpans<D>(a); }

@@ -8,17 +8,52 @@
 // returns where the halves of weights at place p stand, which makes those of a lane neighbours.
 constexpr int batchPlace(int p) { return p / 4 % 4 * 8 + p / 16 * 4 + p % 4; }
 
+// What batch has of a group of a row of x: its numbers, and elsewhere the tail of a slot.
+struct RowOfX {
+	uint4v halves[kGroup / 8];
+};
+
+// tailsOf returns where the tails of x are, [group][row], behind its numbers.
+template <class T> DEVICE auto tailsOf(T *x, int groups, int rows) { return (float4v *)(x + (u64)groups * rows); }
+
+// Where rows of x come: [rows][groups] slots, or, for batch, RowOfX and behind them tails, each
+// [groups][rowsOfX].
+struct XRows {
+	Slot *slots;
+	int groups;
+	int rowsOfX; // 0 if they are slots
+
+	// form returns how quad lane() of a group comes there, if f is how it comes to a slot.
+	DEVICE_METHOD Form<true> form(Form<true> f) const {
+		if (rowsOfX && f.at != kAsTheyAre) f.at = 2 * batchPlace(f.at / 2);
+		return f;
+	}
+
+	// put stores values 4*i to 4*i+3 of row r. All lanes of a warp call it, as they do store.
+	DEVICE_METHOD void put(int r, int i, bool there, float4v v, const Form<true> &form) const {
+		constexpr int quads = kGroup / 4;
+		if (!rowsOfX) return store(slots + (u64)r * groups, i, there, v, form);
+		Quad q = quadOf(i, v, form);
+		if (!there) return;
+		u64 at = (u64)(i / quads) * rowsOfX + r;
+		RowOfX *all = (RowOfX *)slots;
+		*(uint2v *)((u8 *)all[at].halves + form.at) = q.parts[0];
+		float *tail = (float *)(tailsOf(all, groups, rowsOfX) + at);
+		if (i % (quads / 2) == 0) tail[1 + i / (quads / 2) % 2] = q.sum;
+		if (i % quads == 0) tail[0] = q.scale;
+	}
+};
+
 struct SlotsArgs {
 	float *x;           // [rows][stride]: a hidden state, to which the parts are added if there are any, or what attention made
 	const float *parts; // [count][rows][width], may be null; or, of gates and ups, [count][rows][2*width]
 	const int *rows;    // [rows]: those of x, may be null
 	const float *norm;  // [width], may be null
 	const float *gated; // [rows], may be null: what gates and ups are to be multiplied with
-	Slot *slots;        // [rows][width/kGroup], or [width/kGroup][rowsOfX] for batch
+	XRows to;
 	float *scales;      // [rows]: what a norm divides by, if there is one
 	u64 apart;          // from part to part
 	int count, width, stride;
-	int rowsOfX;        // 0 if slots are for few
 	int blocks;         // that share a row: 1 for a norm
 	float eps;
 };
@@ -35,10 +70,10 @@ DEVICE void clearSquares() {
 	barrier();
 }
 
-// slotsFrom stores values 4*i to 4*i+3 of a row, rounded as numbers that a token's blocks hand
+// normed returns values 4*i to 4*i+3 of a row, rounded as numbers that a token's blocks hand
 // on, and times a norm's weights if there are any, whose squares it adds in a token's order.
-// All lanes of a warp call it, as they do store.
-DEVICE void slotsFrom(float4v v, int i, bool there, const float *norm, Slot *slots, const Form<true> &form) {
+// All lanes of a warp call it.
+DEVICE float4v normed(float4v v, int i, bool there, const float *norm) {
 #pragma unroll
 	for (int k = 0; k < 4; k++) v[k] = rounded(v[k]);
 	if (norm) {
@@ -46,7 +81,7 @@ DEVICE void slotsFrom(float4v v, int i, bool there, const float *norm, Slot *slo
 		if (lane() == 0) ((float *)rowSquares())[i / kWarp] = square;
 		if (there) v *= ((const float4v *)norm)[i];
 	}
-	store(slots, i, there, v, form);
+	return v;
 }
 
 // slotsOf writes rows as slots: times a norm's weights, or gates and ups through SwiGLU. The
@@ -56,10 +91,8 @@ template <class F> DEVICE void slotsOf(const SlotsArgs &a) {
 	clearSquares();
 	int quads = a.width / 4, r = block() / a.blocks, of = block() % a.blocks * kSlotsThreads;
 	float *x = a.x + (u64)(a.rows ? a.rows[r] : r) * a.stride;
-	Slot *slots = a.slots + (a.rowsOfX ? r : (u64)r * (a.width / kGroup));
 	float scale = a.gated ? a.gated[r] : 0;
-	Form<true> form = formOf<F, true>(lane() % quadsOfGroup);
-	if (a.rowsOfX) form.at = 2 * batchPlace(form.at / 2);
+	Form<true> form = a.to.form(formOf<F, true>(lane() % quadsOfGroup, 1));
 	for (int i = of + thread(); (i & -kWarp) < quads; i += a.blocks * kSlotsThreads) {
 		float4v v = 0;
 		if (i < quads && a.gated) {
@@ -74,7 +107,7 @@ template <class F> DEVICE void slotsOf(const SlotsArgs &a) {
 				((float4v *)x)[i] = v;
 			}
 		}
-		slotsFrom(v, i, i < quads, a.norm, a.rowsOfX ? slots + (u64)(i / quadsOfGroup) * (a.rowsOfX - 1) : slots, form);
+		a.to.put(r, i, i < quads, normed(v, i, i < quads, a.norm), form);
 	}
 	barrier();
 	if (thread() == 0 && a.norm) a.scales[r] = normScale(rowSquares(), a.width, 1.0f / a.width, a.eps);

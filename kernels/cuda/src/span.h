@@ -77,7 +77,7 @@ template <class K, int D, int Ahead> struct Positions {
 	// is in the cache: its key and its value. outs, [warp][D], tops and sums, [warp], are shared
 	// memory, too. Declared here, they made decode 3 % slower on an H100; the machine code does
 	// not show why.
-	template <bool Own> DEVICE_METHOD Span attend(const float *own, int pos, float *outs, float *tops, float *sums) {
+	DEVICE_METHOD Span attend(const float *own, int pos, float *outs, float *tops, float *sums) {
 		float top = -kInfinity, sum = 0, acc[8] = {}, query[8];
 #pragma unroll
 		for (int j = 0; j < 8; j++) query[j] = own[i + j];
@@ -96,7 +96,7 @@ template <class K, int D, int Ahead> struct Positions {
 				if (from >= end) continue;
 				float scores[2], value[8], next = top;
 				// The token's own may not be in the cache yet.
-				auto isOwn = [&](int j) INLINED { return Own && minimum(from + j * atOnce + mine, end - 1) == pos; };
+				auto isOwn = [&](int j) INLINED { return minimum(from + j * atOnce + mine, end - 1) == pos; };
 #pragma unroll
 				for (int j = 0; j < 2; j++) {
 					float key[8];

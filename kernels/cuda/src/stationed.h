@@ -6,12 +6,6 @@
 #include "span.h"
 #include "tiles.h"
 
-// The formats by number, in the order of FORMATS.
-enum {
-#define FORMAT_NUMBER(F) kFormat_##F,
-	FORMATS(FORMAT_NUMBER) kFormats
-};
-
 // A matrix, or several in one piece, whose rows are taken in pairs.
 struct Weights {
 	Matrix w;
@@ -280,21 +274,13 @@ template <bool Tiles> DEVICE Form<Tiles> *forms() {
 	return all;
 }
 
-// makeForms fills them, and zeros.
-template <bool Tiles> DEVICE void makeForms() {
+// makeForms fills them, where numbers of x are one or two, and zeros.
+template <bool Tiles> DEVICE void makeForms(int parts) {
 	constexpr int quads = kGroup / 4;
 	int format = thread() / quads, quad = thread() % quads;
 	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
 	if (format >= kFormats) return;
-	Form<Tiles> f = {};
-	switch (format) {
-#define FORM_OF(F) \
-	case kFormat_##F: \
-		f = formOf<F, Tiles>(quad); \
-		break;
-		FORMATS(FORM_OF)
-	}
-	forms<Tiles>()[thread()] = f;
+	forms<Tiles>()[thread()] = formOf<Tiles>(format, quad, parts);
 }
 
 // formFor returns that of quads of x that a thread brings: thread(), and others a multiple

@@ -45,9 +45,9 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 	clearSquares();
 	Slot *x = (Slot *)blockMemory();
 	const float4v *hidden = (const float4v *)(a.x + (u64)(a.rows ? a.rows[0] : 0) * a.w.cols);
-	Form<true> form = formOf<F, true>(lane() % (kGroup / 4));
+	Form<true> form = formOf<F, true>(lane() % (kGroup / 4), 1);
 	for (int i = thread(), quads = a.w.cols / 4; (i & -kWarp) < quads; i += threads())
-		slotsFrom(i < quads ? hidden[i] : 0, i, i < quads, a.norm, x, form);
+		store(x, i, i < quads, normed(i < quads ? hidden[i] : 0, i, i < quads, a.norm), form);
 	barrier();
 	float scale = normScale(rowSquares(), a.w.cols, 1.0f / a.w.cols, a.eps);
 	Candidate best = {-kInfinity, kNowhere};

@@ -1,7 +1,7 @@
 // A vector of float32 numbers by 16 rows of weights, with the units for products of matrices
 // or without. The units take float16 numbers. A group of the vector is given a power of two
-// that makes its largest an integer of 11 bits; each of its numbers is two, the nearest
-// integer and what that leaves, as a multiple of 2^-11: 22 bits of the largest. The lowest
+// that makes its largest an integer of 11 bits; each of its numbers is the nearest integer, or,
+// where more is asked for, that and what it leaves as a multiple of 2^-11: 22 bits of the largest. The lowest
 // bits of a float16 number of 0 are an integer of up to 10 bits in 2^-24, so codes are such
 // numbers as they are. What the units add is exact, in whichever order they do; and with the
 // sum of a group, codes' offsets and minima are taken into account only once.
@@ -82,24 +82,40 @@ template <> struct Form<false> {
 // With them: where two words of two parts come in halves, in bytes, and the factors of those.
 // The words are the lane's own where partner is 0. Else they consist of numbers of the lane's
 // quad and of that of lane()^partner: of the first two of each, if the lane's come first, and
-// of the others. Where the format wants floats, at is kAsTheyAre.
+// of the others. Where the format wants floats, at is kAsTheyAre. A number is two if parts is.
 template <> struct Form<true> {
-	u32 partner, at, factors[2];
+	u16 partner, parts;
+	u32 at, factors[2];
 };
 constexpr u32 kAsTheyAre = ~0u;
 
-template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad) {
+template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad, int parts) {
 	if constexpr (!Tiles) {
 		if constexpr (kSubnormal<F>) return {((const float4v *)kFactors<F>.of)[quad]};
 		return {1};
 	} else if constexpr (!kInHalves<F>) {
-		return {0, kAsTheyAre};
+		return {0, 1, kAsTheyAre};
 	} else {
 		constexpr int partner = kPaired<F> ? kOfHalf<F> / 4 : 0;
 		int at = placeOf<F>(4 * quad + (quad & partner ? 2 : 0)) & -2;
 		auto factor = [&](int p) { return (0x3c00 - (bitOf<F>(p) << 10)) * 0x10001; };
-		return {partner, 2 * (u32)at, {(u32)factor(at / 2), (u32)factor(at / 2 + 1)}};
+		return {partner, (u16)parts, 2 * (u32)at, {(u32)factor(at / 2), (u32)factor(at / 2 + 1)}};
 	}
+}
+
+// The formats by number, in the order of FORMATS.
+enum {
+#define FORMAT_NUMBER(F) kFormat_##F,
+	FORMATS(FORMAT_NUMBER) kFormats
+};
+
+// formOf returns that of a format by its number.
+template <bool Tiles> DEVICE Form<Tiles> formOf(int format, int quad, int parts) {
+	switch (format) {
+#define FORM_OF(F) case kFormat_##F: return formOf<F, Tiles>(quad, parts);
+		FORMATS(FORM_OF)
+	}
+	return {};
 }
 
 // The squares of a vector that is normed are added so many numbers at a time, and there are at
@@ -124,6 +140,57 @@ DEVICE float normScale(const float4v *squares, int width, float inverseWidth, fl
 // gatedBy is silu(gate)*up.
 DEVICE float gatedBy(float gate, float up) { return divide(gate, 1 + exponential(-gate)) * up; }
 
+// Four numbers of a group as the units want them.
+struct Quad {
+	uint2v parts[2]; // the large ones, and the small ones or zeros
+	float sum;       // of the half of the group, in scale
+	float scale;     // of the group
+};
+
+// quadOf returns that of values 4*i to 4*i+3 of a vector. All lanes of a warp call it, with values
+// that follow each other.
+DEVICE Quad quadOf(int i, float4v v, const Form<true> &form) {
+	constexpr int quads = kGroup / 4, top = 10; // the exponent of the largest
+	constexpr u32 magnitude = 0x7fffffff;
+	bool both = form.parts > 1;
+	int most = larger(larger(bitsOf(v[0]) & magnitude, bitsOf(v[1]) & magnitude), larger(bitsOf(v[2]) & magnitude, bitsOf(v[3]) & magnitude));
+#pragma unroll
+	for (int m = 1; m < quads; m *= 2) most = larger(most, exchange(most, m));
+	int exponent = larger(most >> 23, top + 1);
+	float by = fromBits((2 * 127 + top - exponent) << 23);
+	// Numbers that have no bits after the point, and none after 2^-11.
+	constexpr float integers = 0x1.8p23f, fractions = 0x1.8p12f;
+	float4v large, small = 0;
+#pragma unroll
+	for (int k = 0; k < 4; k++) large[k] = multiplyAdd(v[k], by, integers) - integers;
+	if (both) {
+#pragma unroll
+		for (int k = 0; k < 4; k++) small[k] = (multiplyAdd(v[k], by, -large[k]) + fractions) - fractions;
+		v *= by;
+	} else {
+		v = large;
+	}
+	Quad q = {};
+	q.sum = v[0] + v[1] + (v[2] + v[3]);
+#pragma unroll
+	for (int m = 1; m < quads / 2; m *= 2) q.sum += exchange(q.sum, m);
+	q.scale = fromBits((exponent - top) << 23);
+	int partner = form.partner;
+#pragma unroll
+	for (int part = 0; part < 2; part++) {
+		if (part && !both) break;
+		const float4v &x = part ? small : large;
+		uint2v words = {halves(x[0], x[1]), halves(x[2], x[3])};
+		if (partner) {
+			bool second = i & partner;
+			u32 other = exchange((int)words[!second], partner), a = second ? other : words[0], b = second ? words[1] : other;
+			words = {permute(a, b, 0x5410), permute(a, b, 0x7632)};
+		}
+		q.parts[part] = {multiplyHalves(words[0], form.factors[0]), multiplyHalves(words[1], form.factors[1])};
+	}
+	return q;
+}
+
 // store brings values 4*i to 4*i+3 of a vector into slots. All lanes of a warp call it, with
 // values that follow each other; those past the end of the vector have zeros.
 DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<false> &form) {
@@ -131,52 +198,19 @@ DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<false> &
 	if (there) slots[i / quads].floats[i % quads] = v * form.factor;
 }
 DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<true> &form) {
-	constexpr int quads = kGroup / 4, top = 10; // the exponent of the largest
+	constexpr int quads = kGroup / 4;
 	Slot &slot = slots[i / quads];
 	if (form.at == kAsTheyAre) {
 		if (there) slot.floats[i % quads] = v;
 		return;
 	}
-	constexpr u32 magnitude = 0x7fffffff;
-	int most = larger(larger(bitsOf(v[0]) & magnitude, bitsOf(v[1]) & magnitude), larger(bitsOf(v[2]) & magnitude, bitsOf(v[3]) & magnitude));
-	float sum = v[0] + v[1] + (v[2] + v[3]);
+	Quad q = quadOf(i, v, form);
+	if (!there) return;
 #pragma unroll
-	for (int m = 1; m < quads; m *= 2) {
-		most = larger(most, exchange(most, m));
-		if (m < quads / 2) sum += exchange(sum, m);
-	}
-	int exponent = larger(most >> 23, top + 1);
-	float by = fromBits((2 * 127 + top - exponent) << 23);
-	// Numbers that have no bits after the point, and none after 2^-11.
-	constexpr float integers = 0x1.8p23f, fractions = 0x1.8p12f;
-	u32 parts[2][2];
-#pragma unroll
-	for (int k = 0; k < 2; k++) {
-		float large[2], small[2];
-#pragma unroll
-		for (int n = 0; n < 2; n++) {
-			float x = v[2 * k + n];
-			large[n] = multiplyAdd(x, by, integers) - integers;
-			small[n] = (multiplyAdd(x, by, -large[n]) + fractions) - fractions;
-		}
-		parts[0][k] = halves(large[0], large[1]), parts[1][k] = halves(small[0], small[1]);
-	}
-	int partner = form.partner;
-#pragma unroll
-	for (int part = 0; part < 2; part++) {
-		uint2v words = {parts[part][0], parts[part][1]};
-		if (partner) {
-			bool second = i & partner;
-			u32 other = exchange((int)words[!second], partner), a = second ? other : words[0], b = second ? words[1] : other;
-			words = {permute(a, b, 0x5410), permute(a, b, 0x7632)};
-		}
-		words = {multiplyHalves(words[0], form.factors[0]), multiplyHalves(words[1], form.factors[1])};
-		if (there) *(uint2v *)((u8 *)slot.halves[part] + form.at) = words;
-	}
-	if (there && i % (quads / 2) == 0) {
-		slot.sums[i / (quads / 2) % 2] = sum * by;
-		if (i % quads == 0) slot.scale = fromBits((exponent - top) << 23);
-	}
+	for (int part = 0; part < 2; part++) *(uint2v *)((u8 *)slot.halves[part] + form.at) = q.parts[part];
+	if (i % (quads / 2) != 0) return;
+	slot.sums[i / (quads / 2) % 2] = q.sum;
+	if (i % quads == 0) slot.scale = q.scale;
 }
 
 // addGroup adds to a sum what the units have made of a half of a group, or of all of it, of a

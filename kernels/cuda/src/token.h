@@ -20,7 +20,7 @@ struct TokenArgs {
 	int count, width, ffnWidth, heads, kvHeads, group, splits, span; // group: heads on a KV head
 	float eps, scale;             // of norms, and of queries
 	float inverseWidth;           // 1/width
-	int unused;
+	int partsOfX;                 // 1, or 2 for more bits
 };
 
 // The attention that a block computes first. It stands in shared memory, as the arguments
@@ -99,7 +99,7 @@ template <class K, int D> FUNCTION void tokenAttention(int layer) {
 			own[thread()] = value;
 		}
 		computing();
-		Span span = positions.template attend<true>(own, row.pos, outs, tops, sums);
+		Span span = positions.attend(own, row.pos, outs, tops, sums);
 		if (thread() >= D) continue;
 		int to = head * a.splits + split;
 		if (split > 0) {
@@ -142,7 +142,7 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
 	if (thread() == 0) *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads}, *theArgs() = a;
 	if (thread() < D) theAngles<D>()[thread()] = a.rope[(u64)a.row.pos * D + thread()];
-	makeForms<Tiles>();
+	makeForms<Tiles>(a.partsOfX);
 	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
 	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
