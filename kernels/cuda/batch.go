@@ -61,6 +61,7 @@ type (
 const (
 	batchThreads = 512                   // of a block of batch, at the most
 	fewWarps     = 8                     // of a block of few
+	pairsWarps   = 4                     // of a block of pairs
 	mostOfX      = 32                    // rows of x of a block
 	ofXBytes     = 64 + 16               // of a group of a row of x: see RowOfX and its tail
 	tileRows     = 16                    // of weights, a tile
@@ -73,8 +74,8 @@ const (
 	spansThreads = tokenThreads - warpLen
 )
 
-// exactType reports whether the units multiply weights of a type exactly.
-func exactType(t quant.Type) bool { return t != quant.F32 && t != quant.F16 && t != quant.BF16 }
+// unitType reports whether the units multiply weights of a type.
+func unitType(t quant.Type) bool { return t != quant.F32 && t != quant.BF16 }
 
 // hasBatch reports whether few rows of a plan are computed so.
 func (d *Device) hasBatch(p plan.Plan, o plan.Options) bool {
@@ -137,9 +138,14 @@ func (p *pass) batchKernels() {
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()
 	if p.err == nil && p.dev.functions[name] == nil {
-		names := []string{"slots_", "few_", "stream_", "next_", "few4_"}
-		if exactType(t) {
-			names = []string{"slots_", "few_", "stream_", "next_", "batch8_", "batch16_", "batch32_"}
+		names := []string{"slots_", "few_", "stream_", "next_"}
+		switch {
+		case !unitType(t):
+			names = append(names, "few4_")
+		case t == quant.F16:
+			names = append(names, "batch8_", "batch16_")
+		default:
+			names = append(names, "batch8_", "batch16_", "batch32_")
 		}
 		for i := range names {
 			names[i] += t.String()
@@ -210,7 +216,7 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 // batchShape is how a product is shared between blocks.
 type batchShape struct {
 	kernel               string
-	few                  bool // a warp has all columns of a part, not a quarter: slots are in another order
+	few                  bool // rows of x are slots, not as batch wants them
 	warps, bytes, blocks int
 }
 
@@ -224,8 +230,17 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	switch {
 	case n == 1:
 		return few("few_", 1)
-	case !exactType(l.typ):
+	case !unitType(l.typ):
 		return few("few4_", 4)
+	case l.typ == quant.F16:
+		ofPart := min(length*batchPhases, int(l.w.cols)/groupLen)
+		for _, ofX := range []int{16, 8} {
+			bytes := ofX*64 + 32 + ofPart*ofX*64 + 4*(ofPart+1)*(ofX+1) // see pairs
+			if (n > 8 || ofX == 8) && bytes <= memory {
+				return batchShape{fmt.Sprintf("batch%d_", ofX), false, pairsWarps, bytes, ceil(rows, pairsWarps*tileRows) * parts * ceil(n, ofX)}
+			}
+		}
+		return few("few_", 1)
 	}
 	for _, k := range []struct {
 		kernel     string
@@ -356,13 +371,14 @@ func (p *pass) after(i int) *linear {
 	}
 }
 
-// attendSpans computes the attention of layer i for n rows, as rows of x of its output matrix, as many at a time as there is memory
-// for the spans of.
+// attendSpans computes the attention of layer i for n rows, and writes it as rows of x of the output
+// matrix. It takes as many rows at a time as there is memory for the spans of.
 func (p *pass) attendSpans(i, n int, turn turnArgs) {
 	most, o := p.mostSpans(), &p.layers[i].o
 	splits := min(max(1, ceil(p.depth, p.token.span)), most)
 	args := spansArgs{
-		turn: turn, to: p.xRows(o, int(p.token.all[i].o.length), n), format: p.token.all[i].o.format, parts: p.parts, tops: p.tops, sums: p.sums,
+		turn: turn, to: p.xRows(o, int(p.token.all[i].o.length), n), format: p.token.all[i].o.format,
+		parts: p.parts, tops: p.tops, sums: p.sums,
 		splits: int32(splits), span: int32(p.token.span), most: int32(most),
 	}
 	if p.alone {

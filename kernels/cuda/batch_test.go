@@ -279,7 +279,12 @@ func TestBatchShape(t *testing.T) {
 	}{
 		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 49}},
 		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, 8, 0, 1187}},
-		{896, 896, 1, 9, quant.F16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
+		{896, 896, 1, 9, quant.BF16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
+		{896, 896, 1, 8, quant.F16, memory, batchShape{"batch8_", false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7}},
+		{896, 896, 1, 9, quant.F16, memory, batchShape{"batch16_", false, 4, 1024 + 32 + 4*1024 + 5*68, 14 * 7}},
+		{151936, 896, 7, 64, quant.F16, memory, batchShape{"batch16_", false, 4, 1024 + 32 + 28*1024 + 29*68, 2374 * 4}},
+		{896, 896, 1, 40, quant.F16, 5000, batchShape{"batch8_", false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7 * 5}},
+		{896, 896, 1, 40, quant.F16, 2000, batchShape{"few_", true, 8, 0, 49 * 40}},
 		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 4*8*80, 196}},
 		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 12*8*80, 528}},
 		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*16*80, 528}},

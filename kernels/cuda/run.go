@@ -19,7 +19,7 @@ type pass struct {
 	kv             quant.Type
 	depth          int        // positions of the longest sequence
 	many           bool       // rows are multiplied in float16
-	alone          bool       // each row is of another sequence
+	alone          bool       // each of several rows is of another sequence
 	outputs, spans driver.Ptr // numbers of rows, cacheRows
 	read           []cacheRow // those as the host has them
 	err            error
@@ -105,7 +105,7 @@ func (p *pass) begin(b *plan.Batch) {
 		}
 		p.depth = max(p.depth, span.Pos+span.N)
 	}
-	p.alone = len(b.Spans) == n
+	p.alone = n > 1 && len(b.Spans) == n
 	copy(tokens, b.Tokens)
 	for i, o := range b.Outputs {
 		outputs[i] = int32(o)

@@ -10,7 +10,7 @@
 	static void name##_run(const void *args) { name##_body(*(const Args *)args); } \
 	static Kernel name##_kernel(#name, sizeof(Args), threads, name##_run); \
 	static void name##_body(Args a)
-#define KERNEL_TWICE(name, Args, threads) KERNEL(name, Args, threads)
+#define KERNEL_AT_ONCE(name, Args, threads, blocks) KERNEL(name, Args, threads)
 #define CONSTANT static const
 #define SHARED(type, name, n) \
 	type(&name)[n] = *(type(*)[n])sharedMemory(__COUNTER__, sizeof(type) * (n))

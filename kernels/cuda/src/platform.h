@@ -27,9 +27,9 @@ constexpr int kWarp = 32;
 #define INLINED __attribute__((always_inline)) // of lambdas
 #define KERNEL(name, Args, threads) \
 	extern "C" __attribute__((global, launch_bounds(threads))) void name(Args a)
-// One of which a multiprocessor is to run two blocks at a time.
-#define KERNEL_TWICE(name, Args, threads) \
-	extern "C" __attribute__((global, launch_bounds(threads, 2))) void name(Args a)
+// One of which a multiprocessor is to run so many blocks at a time.
+#define KERNEL_AT_ONCE(name, Args, threads, blocks) \
+	extern "C" __attribute__((global, launch_bounds(threads, blocks))) void name(Args a)
 // A table in constant memory.
 #define CONSTANT static __attribute__((constant)) const
 // An array that all threads of the block share.

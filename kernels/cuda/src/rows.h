@@ -142,5 +142,5 @@ template <int D> DEVICE void joinSpans(const SpansArgs &a) {
 #define ROWS_KERNELS(D, type) ROWS_KERNELS_(D, type)
 #define ROWS_KERNELS_(D, type) \
 	KERNEL(turn##D##_##type, TurnArgs, D / 2) { turn<CacheOf_##type, D>(a); } \
-	KERNEL_TWICE(spans##D##_##type, SpansArgs, kTokenThreads) { spans<CacheOf_##type, D>(a); } \
+	KERNEL_AT_ONCE(spans##D##_##type, SpansArgs, kTokenThreads, 2) { spans<CacheOf_##type, D>(a); } \
 	KERNEL(joinSpans##D##_##type, SpansArgs, D) { joinSpans<D>(a); }

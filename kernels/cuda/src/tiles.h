@@ -1,10 +1,10 @@
 // A vector of float32 numbers by 16 rows of weights, with the units for products of matrices
 // or without. The units take float16 numbers. A group of the vector is given a power of two
 // that makes its largest an integer of 11 bits; each of its numbers is the nearest integer, or,
-// where more is asked for, that and what it leaves as a multiple of 2^-11: 22 bits of the largest. The lowest
-// bits of a float16 number of 0 are an integer of up to 10 bits in 2^-24, so codes are such
-// numbers as they are. What the units add is exact, in whichever order they do; and with the
-// sum of a group, codes' offsets and minima are taken into account only once.
+// where more is asked for, that and what it leaves as a multiple of 2^-11: 22 bits of the
+// largest. The lowest bits of a float16 number of 0 are an integer of up to 10 bits in 2^-24, so
+// codes are such numbers as they are. What the units add is exact, in whichever order they do;
+// and with the sum of a group, codes' offsets and minima are taken into account only once.
 #pragma once
 #include "matmul.h"
 
