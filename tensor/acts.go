@@ -25,16 +25,39 @@ type Block struct {
 	Both  [2]float32 // Sum[0]+Sum[1], twice
 }
 
-// Acts is a batch of N activation rows of Cols values in the two forms that
-// matrix kernels read: as they are, and quantised to 8 bits or rounded to
-// bfloat16.
+// Words is the form of 32 activations in 15 bits and a sign: value j is about
+// D * Q[WordIndex(j)].
+type Words struct {
+	Q    [BlockLen]int16
+	D    float32    // scale
+	Both float32    // Sum[0]+Sum[1]
+	Sum  [2]float32 // D*ΣQ of each half, for weights with a minimum
+}
+
+// MaxWord is the largest code of Words: the sum of 32 products with codes of weights, times
+// their sub-scales, which are at most 32 · 128, fits in 32 bits.
+const MaxWord = 1<<14 - 1
+
+// WordIndex is where the code of value j of a block is. Of each four columns those of even
+// number come first, so that two neighbours are multiplied with the even or the odd bytes of
+// 32 bits of weights.
+func WordIndex(j int) int { return j&^3 | j&1<<1 | j>>1&1 }
+
+// WordsBytes is the size of Words.
+const WordsBytes = int(unsafe.Sizeof(Words{}))
+
+// Acts is a batch of N activation rows of Cols values in the forms that matrix
+// kernels read: as they are, quantised to 8 bits or rounded to bfloat16, and
+// quantised to 16 bits. Where they have the last form it is the only one that is
+// multiplied with integer weights.
 type Acts struct {
 	N, Cols int
 	F       []float32 // [N][FStride], of which Cols are used
 	Q       []Block   // [N][Stride], of which Cols/32 are used
+	W       []Words   // [N][Stride], of which Cols/32 are used
 	Bfloat  bool      // each block of Q holds 32 numbers in bfloat16 instead
 	FStride int       // values from one row to the next
-	Stride  int       // blocks from one row to the next
+	Stride  int       // blocks, or Words, from one row to the next
 }
 
 // BlockBytes is the size of a [Block].
@@ -49,11 +72,11 @@ func strides(cols int) (values, blocks int) {
 }
 
 // Forms tells in which forms activations are wanted.
-type Forms struct{ Float, Quantised bool }
+type Forms struct{ Float, Quantised, Words bool }
 
-// NewActs returns room for n rows of cols values in both forms. Rows whose
+// NewActs returns room for n rows of cols values as they are and in 8 bits. Rows whose
 // length is no multiple of 32 have no quantised form.
-func NewActs(n, cols int) *Acts { return Forms{true, true}.NewActs(n, cols) }
+func NewActs(n, cols int) *Acts { return Forms{Float: true, Quantised: true}.NewActs(n, cols) }
 
 // NewActs returns room for n rows of cols values.
 func (f Forms) NewActs(n, cols int) *Acts {
@@ -66,6 +89,10 @@ func (f Forms) NewActs(n, cols int) *Acts {
 		raw := Make[byte](n * a.Stride * BlockBytes)
 		a.Q = unsafe.Slice((*Block)(unsafe.Pointer(unsafe.SliceData(raw))), n*a.Stride)
 	}
+	if f.Words && cols%BlockLen == 0 {
+		raw := Make[byte](n * a.Stride * WordsBytes)
+		a.W = unsafe.Slice((*Words)(unsafe.Pointer(unsafe.SliceData(raw))), n*a.Stride)
+	}
 	return a
 }
 
@@ -77,6 +104,9 @@ func (f Forms) Bytes(n, cols int) (bytes int64) {
 	}
 	if f.Quantised && cols%BlockLen == 0 {
 		bytes += int64(n) * int64(blocks) * int64(BlockBytes)
+	}
+	if f.Words && cols%BlockLen == 0 {
+		bytes += int64(n) * int64(blocks) * int64(WordsBytes)
 	}
 	return bytes
 }
@@ -91,6 +121,9 @@ func (a *Acts) Slice(all *Acts, first, n int) {
 	if a.Q != nil {
 		a.Q = a.Q[first*a.Stride:]
 	}
+	if a.W != nil {
+		a.W = a.W[first*a.Stride:]
+	}
 }
 
 // Row returns the values of row i as they are.
@@ -102,6 +135,12 @@ func (a *Acts) QuantRow(i int) []Block {
 	return a.Q[i : i+a.Cols/BlockLen]
 }
 
+// WordsRow returns the form in 16 bits of row i.
+func (a *Acts) WordsRow(i int) []Words {
+	i *= a.Stride
+	return a.W[i : i+a.Cols/BlockLen]
+}
+
 // SetSums sets what follows from the sums of the groups' codes and their scales.
 func (b *Block) SetSums(sums [2]int32) {
 	for h, sum := range sums {
@@ -110,6 +149,14 @@ func (b *Block) SetSums(sums [2]int32) {
 	}
 	both := b.Sum[0] + b.Sum[1]
 	b.Both = [2]float32{both, both}
+}
+
+// SetSums sets what follows from the sums of the halves' codes and the scale.
+func (w *Words) SetSums(sums [2]int32) {
+	for h, sum := range sums {
+		w.Sum[h] = w.D * float32(sum)
+	}
+	w.Both = w.Sum[0] + w.Sum[1]
 }
 
 // Bfloats are the 32 values of a block in bfloat16, which take as much room as

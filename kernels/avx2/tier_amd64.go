@@ -18,7 +18,9 @@ var (
 )
 
 func init() {
-	tier.Register(Vectors32.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Streams: panel.StreamsHere}))
+	words := Vectors32
+	words.Plain = tier.GoWords
+	tier.Register(words.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere}))
 	tier.Register(Vectors.Tier("avxvnni", &vnni, &panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}))
 }
 

@@ -15,26 +15,26 @@ type norms struct {
 	weight  []float32
 	reduced bool
 	due     bool    // not done yet
-	restDue bool    // nor what quantising takes
+	fineDue bool    // nor their finer form
 	down    *linear // see [pass.normalise]
 }
 
 // normalise norms the hidden states, in the forms that the matrices need: as they
-// are, and with reduced in 8 bits or bfloat16 too, to which rest adds what
-// quantising took. See [pass.normed] and [pass.rested] for where they are.
+// are, and with reduced in 8 bits or bfloat16 too, to which fine adds their
+// finer form. See [pass.normed] and [pass.fine] for where they are.
 // Afterwards workers look ahead to down, or if it is nil to the output's matrix.
-func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool, down *linear) {
+func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, fine bool, down *linear) {
 	t := p.workers[w.ID]
 	t.Norm.Bfloat = p.bfloat
 	if p.rows() <= ownRows {
-		t.Norms = norms{weight, reduced, true, rest, down}
+		t.Norms = norms{weight, reduced, true, fine, down}
 		return
 	}
 	for it := p.items(w, plan.OpNorm, p.rows(), rowsAtOnce); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
 			p.normRow(w, i-it.Lo, p.x[i*p.Width:(i+1)*p.Width], weight, reduced)
-			if rest {
-				p.restRow(w, i-it.Lo)
+			if fine {
+				p.fineRow(w, i-it.Lo)
 			}
 		}
 		if !it.Commit() {
@@ -42,8 +42,8 @@ func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, rest bool
 		}
 		for i := it.Lo; i < it.Hi; i++ {
 			copyRow(&p.acts.norm, i, t.Norm, i-it.Lo)
-			if rest {
-				copyRow(&p.acts.rest, i, t.Rest, i-it.Lo)
+			if fine {
+				copyRow(&p.acts.fine, i, t.Fine, i-it.Lo)
 			}
 		}
 	}
@@ -80,21 +80,21 @@ func (p *pass) normed(w *kernels.Worker) *tensor.Acts {
 	return t.Norm
 }
 
-// rested returns what quantising the normed hidden states took. A worker may ask
-// for it after [pass.normed].
-func (p *pass) rested(w *kernels.Worker) *tensor.Acts {
+// fine returns the finer form of the normed hidden states. A worker may ask for it
+// after [pass.normed].
+func (p *pass) fine(w *kernels.Worker) *tensor.Acts {
 	t := p.workers[w.ID]
 	if p.rows() > ownRows {
-		return &p.acts.rest
+		return &p.acts.fine
 	}
-	if n := &t.Norms; n.restDue {
-		n.restDue = false
+	if n := &t.Norms; n.fineDue {
+		n.fineDue = false
 		for i := range p.rows() {
-			p.restRow(w, i)
+			p.fineRow(w, i)
 		}
 		p.lap(t, plan.OpNorm)
 	}
-	return t.Rest
+	return t.Fine
 }
 
 // normFetch is how much of what is multiplied next a worker asks for at a time
@@ -112,13 +112,22 @@ func (p *pass) normRow(w *kernels.Worker, i int, x, weight []float32, reduced bo
 	}
 }
 
-// restRow makes row i of the worker's Rest of that of its Norm.
-func (p *pass) restRow(w *kernels.Worker, i int) {
+// fineRow makes row i of the worker's Fine of that of its Norm: 16 bits, or a second
+// plane.
+func (p *pass) fineRow(w *kernels.Worker, i int) {
 	t := p.workers[w.ID]
-	left := t.Rest.Row(i)
+	if p.words() {
+		p.tier.Words(t.Norm.Row(i), t.Fine.WordsRow(i))
+		return
+	}
+	left := t.Fine.Row(i)
 	subtract(left, t.Norm.Row(i), t.Norm.QuantRow(i))
-	p.tier.Quantize(left, t.Rest.QuantRow(i))
+	p.tier.Quantize(left, t.Fine.QuantRow(i))
 }
+
+// words reports whether what is to come out as from 16-bit activations is multiplied
+// with those, and not with two planes of 8 bits. The tier decides it for all types.
+func (s *Stage) words() bool { return s.tier.Words != nil }
 
 // subtract writes to left what the quantised form of a row lacks.
 func subtract(left, row []float32, blocks []tensor.Block) {
@@ -151,6 +160,9 @@ func copyRow(dst *tensor.Acts, i int, src *tensor.Acts, j int) {
 	if dst.Q != nil {
 		copy(dst.QuantRow(i), src.QuantRow(j))
 	}
+	if dst.W != nil {
+		copy(dst.WordsRow(i), src.WordsRow(j))
+	}
 }
 
 // quantise adds the quantised form of attention's outputs, where it is wanted and
@@ -173,11 +185,11 @@ func (p *pass) quantise(w *kernels.Worker, layer int) {
 	}
 }
 
-// planes reports whether one of the matrices is multiplied with two planes of
-// activations. In bfloat16 one of them is as near: KL from exact arithmetic is
+// finer reports whether one of the matrices, of keys and values, is multiplied with the
+// finer form of activations. In bfloat16 one of them is as near: KL from exact arithmetic is
 // 7.4e-4 in the mean over a text with one and 6.1e-4 with two (godoc-tiny q8_0),
 // where two of 8 bits for keys and values have 2.6e-3.
-func (p *pass) planes(ms ...tensor.Tensor) bool { return !p.bfloat && p.integer(ms...) }
+func (p *pass) finer(ms ...tensor.Tensor) bool { return !p.bfloat && p.integer(ms...) }
 
 // reduced reports whether one of the matrices is multiplied with activations in
 // 8 bits or in bfloat16.

@@ -84,7 +84,7 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	}
 	all := &p.Stage.acts
 	p.acts.norm.Slice(&all.norm, 0, rows)
-	p.acts.rest.Slice(&all.rest, 0, rows)
+	p.acts.fine.Slice(&all.fine, 0, rows)
 	p.acts.attn.Slice(&all.attn, 0, rows)
 	p.acts.ffn.Slice(&all.ffn, 0, rows)
 	p.bfloat = b.Many && p.Stage.bfloat
@@ -177,7 +177,7 @@ func (p *pass) ropeTable(w *kernels.Worker) {
 // block runs one transformer block over the batch.
 func (p *pass) block(w *kernels.Worker, layer int) {
 	b, l := &p.Blocks[layer], &p.layers[layer]
-	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.planes(b.K.W, b.V.W), nil)
+	p.normalise(w, b.AttnNorm, p.reduced(b.Q.W, b.K.W, b.V.W), p.finer(b.K.W, b.V.W), nil)
 	p.queriesKeysValues(w, layer)
 	p.attend(w, layer)
 	p.quantise(w, layer)
@@ -190,10 +190,10 @@ func (p *pass) block(w *kernels.Worker, layer int) {
 }
 
 // headPlanes is the number of rows of activations that a row of the head's
-// input becomes: the second holds what rounding to 8 bits took from the first,
-// and the products are added. The head is read from memory for a few rows
-// only, so the second one costs nothing, and logits come out as from 16-bit
-// activations.
+// input becomes, where it does not become one in 16 bits: the second holds what
+// rounding to 8 bits took from the first, and the products are added. The head is
+// read from memory for a few rows only, so the second one costs nothing, and logits
+// come out as from 16-bit activations.
 const headPlanes = 2
 
 // head computes the logits of the wanted rows, as many at a time as there is
@@ -202,11 +202,14 @@ func (p *pass) head(w *kernels.Worker) {
 	if len(p.outputs) == 0 {
 		return
 	}
-	integer, planes := p.integer(p.Head.W), 1
-	if integer {
+	integer, planes, x := p.integer(p.Head.W), 1, &p.Stage.acts.norm
+	words := integer && p.words()
+	switch {
+	case words:
+		x = &p.Stage.acts.fine
+	case integer:
 		planes = headPlanes
 	}
-	norm := &p.Stage.acts.norm
 	room := min(normRows(p.maxRows), tileRows) / planes
 	for first := 0; first < len(p.outputs); first += room {
 		part := p.outputs[first:min(first+room, len(p.outputs))]
@@ -214,21 +217,26 @@ func (p *pass) head(w *kernels.Worker) {
 		t.Norm.Bfloat = false
 		for it := p.items(w, plan.OpNorm, len(part), 1); it.Next(); {
 			i := part[it.Lo]
-			p.normRow(w, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, integer)
-			if planes > 1 {
-				p.restRow(w, 0)
+			p.normRow(w, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, planes > 1)
+			if integer {
+				p.fineRow(w, 0)
 			}
-			if it.Commit() {
-				copyRow(norm, it.Lo*planes, t.Norm, 0)
-				if planes > 1 {
-					copyRow(norm, it.Lo*planes+1, t.Rest, 0)
-				}
+			if !it.Commit() {
+				continue
+			}
+			if words {
+				copyRow(x, it.Lo, t.Fine, 0)
+				continue
+			}
+			copyRow(x, it.Lo*planes, t.Norm, 0)
+			if planes > 1 {
+				copyRow(x, it.Lo*planes+1, t.Fine, 0)
 			}
 		}
 		if first+room >= len(p.outputs) {
 			p.aheadBlock(w, 0) // of the next token
 		}
-		p.multiplyHead(w, first, len(part), planes)
+		p.multiplyHead(w, x, first, len(part), planes)
 	}
 }
 

@@ -112,8 +112,8 @@ func (p *pass) multiply(t *scratch, dst []float32, stride int, l *linear, lo, hi
 
 // queriesKeysValues multiplies the normed rows with Q, K and V, whose outputs
 // stand side by side in s.qkv. Where activations are quantised to 8 bits, keys
-// and values come out as from 16: their matrices are narrow, so that a second
-// plane of activations costs little, and every later token reads them.
+// and values come out as from 16: their matrices are narrow, so that finer
+// activations cost little, and every later token reads them.
 func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 	t, l := p.workers[w.ID], &p.layers[layer]
 	stride := p.QDim() + 2*p.KVDim()
@@ -128,7 +128,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 		at := -lo
 		for i, l := range three {
 			if from, to := max(-at, 0), min(m-at, l.W.Rows); from < to {
-				p.productPlanes(w, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.planes(l.W))
+				p.productFiner(w, t.Out[0][from+at:], m, l, from, to, row, n, i > 0 && p.finer(l.W))
 			}
 			at += panels(l) * panel.Rows
 		}
@@ -149,17 +149,21 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 	}
 }
 
-// productPlanes is product for n normed rows from number row on. With planes,
-// what quantising the rows took is multiplied too.
-func (p *pass) productPlanes(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi, row, n int, planes bool) {
+// productFiner is product for n normed rows from number row on. With finer, it is that
+// of their finer form, or what that is as a second plane is multiplied too.
+func (p *pass) productFiner(w *kernels.Worker, dst []float32, stride int, l *linear, lo, hi, row, n int, finer bool) {
 	t := p.workers[w.ID]
-	t.Acts.Slice(p.normed(w), row, n)
+	x := p.normed(w)
+	if finer && p.words() {
+		x = p.fine(w)
+	}
+	t.Acts.Slice(x, row, n)
 	p.product(t, dst, stride, l, lo, hi, &t.Acts)
-	if !planes {
+	if !finer || p.words() {
 		return
 	}
 	m := hi - lo
-	t.Acts.Slice(p.rested(w), row, n)
+	t.Acts.Slice(p.fine(w), row, n)
 	p.multiply(t, t.Out[1], m, l, lo, hi, &t.Acts)
 	for i := range n {
 		p.tier.Add(dst[i*stride:][:m], t.Out[1][i*m:(i+1)*m])
@@ -290,8 +294,8 @@ func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Ac
 }
 
 // multiplyHead multiplies the head with the normed rows of the wanted ones from
-// number first on, each of that many planes, whose products are added.
-func (p *pass) multiplyHead(w *kernels.Worker, first, rows, planes int) {
+// number first on, x, each of that many planes, whose products are added.
+func (p *pass) multiplyHead(w *kernels.Worker, x *tensor.Acts, first, rows, planes int) {
 	t, dst := p.workers[w.ID], p.logits[first*p.Vocab:]
 	out := t.Out[0]
 	g := newGrid(w.Of, panels(&p.headLayer), 1, rows*planes, false)
@@ -300,7 +304,7 @@ func (p *pass) multiplyHead(w *kernels.Worker, first, rows, planes int) {
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
 		hi = min(hi, p.Vocab)
 		m := hi - lo
-		t.Acts.Slice(&p.Stage.acts.norm, row, n)
+		t.Acts.Slice(x, row, n)
 		p.product(t, out, m, &p.headLayer, lo, hi, &t.Acts)
 		if !it.Commit() {
 			continue

@@ -31,7 +31,7 @@ type scratch struct {
 	Out     [2][]float32   // tiles of one matrix or of gate and up; or a few rows
 	Blocks  []tensor.Block // a tile in quantised form
 	Norm    *tensor.Acts   // normed rows
-	Rest    *tensor.Acts   // what their quantisation took
+	Fine    *tensor.Acts   // their finer form, and on the way to it as numbers
 	Norms   norms          // that the worker has to do for itself
 	Partial results        // two sets: merged ones and those of the current chunk
 	Clock   opClock
@@ -58,7 +58,7 @@ func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
 		Out:     [2][]float32{tensor.Make[float32](values), tensor.Make[float32](values)},
 		Blocks:  make([]tensor.Block, values/tensor.BlockLen),
 		Norm:    tensor.NewActs(rowsAtOnce, d.Width),
-		Rest:    tensor.NewActs(rowsAtOnce, d.Width),
+		Fine:    fineForms(t, true).NewActs(rowsAtOnce, d.Width),
 		Partial: newResults(2*n, d.HeadDim),
 	}
 	if t.Panels != nil {
@@ -74,7 +74,7 @@ func scratchBytes(p plan.Plan, o Options) int64 {
 	n := attnRows * p.Group()
 	size := generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + n*(4*p.HeadDim+8) + 4*p.HeadDim +
 		2*4*outValues(p.Dims) + outValues(p.Dims)/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{})) +
-		2*int(tensor.Forms{Float: true, Quantised: true}.Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
+		int(tensor.Forms{Float: true, Quantised: true}.Bytes(rowsAtOnce, p.Width)+fineForms(o.Tier, true).Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
 	if o.Tier != nil && o.Tier.Panels != nil {
 		size += o.Tier.Panels.PackerBytes(longest) + packBytes + o.Tier.Panels.MultiplierBytes(multiplierRows(o.MaxRows))
 	}
@@ -95,6 +95,15 @@ func ffnForms(p plan.Plan, t *tier.Tier) (f tensor.Forms) {
 	return f
 }
 
+// fineForms are those of finer activations: 16 bits, or a second plane of 8, made of
+// floating-point numbers.
+func fineForms(t *tier.Tier, making bool) tensor.Forms {
+	if t != nil && t.Words != nil {
+		return tensor.Forms{Words: true}
+	}
+	return tensor.Forms{Float: making, Quantised: true}
+}
+
 // Bytes is the memory that New(p, o) takes beside the weights.
 func Bytes(p plan.Plan, o Options) int64 {
 	n := int64(o.MaxRows)
@@ -103,7 +112,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 		total += 4 * n * int64(p.Width)
 	}
 	both := tensor.Forms{Float: true, Quantised: true}
-	total += both.Bytes(normRows(o.MaxRows), p.Width) + tensor.Forms{Quantised: true}.Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
+	total += both.Bytes(normRows(o.MaxRows), p.Width) + fineForms(o.Tier, false).Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
 	return total + passBytes(o.MaxRows, p.FFN) + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
 }
 

@@ -65,7 +65,7 @@ type Stage struct {
 // acts are activations between operations.
 type acts struct {
 	norm tensor.Acts // normed hidden states
-	rest tensor.Acts // what their quantisation took, for keys and values
+	fine tensor.Acts // what their quantisation took, or they in 16 bits: for keys and values
 	attn tensor.Acts // output of attention
 	ffn  tensor.Acts // gate*up
 }
@@ -88,7 +88,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	}
 	s.acts = acts{
 		norm: *tensor.NewActs(normRows(n), p.Width),
-		rest: *tensor.Forms{Quantised: true}.NewActs(n, p.Width),
+		fine: *fineForms(o.Tier, false).NewActs(n, p.Width),
 		attn: *tensor.NewActs(n, p.QDim()),
 		ffn:  *ffnForms(p, o.Tier).NewActs(n, p.FFN),
 	}

@@ -42,13 +42,16 @@ type packedGroup struct {
 
 // narrow reports whether four products fit, summed over 16 codes:
 // 16 · 15 · 127 < 2^15.
-func narrow(w *codec.Codes) bool { return w.Bits <= 4 }
+func narrow(w *codec.Codes, x *tensor.Acts) bool { return w.Bits <= 4 && x.W == nil }
 
 // pack writes row i of x to dst, for multiplication with rows like w. Blocks are whole
 // groups or two.
-func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes, whole bool) {
+func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes, whole, narrow bool) {
+	if x.W != nil {
+		packWords(dst, x.WordsRow(i), w)
+		return
+	}
 	row := x.QuantRow(i)
-	narrow := narrow(w)
 	for g := range dst {
 		p, b := &dst[g], &row[g]
 		p.scale, p.whole, p.sum, p.both = b.D, whole, b.Sum, b.Both[0]
@@ -74,11 +77,32 @@ func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes, whole bool) 
 	}
 }
 
-func lane(v int8, shift int) uint64 { return uint64(int64(v)) << shift }
+// packWords is pack for activations in 16 bits, whose products with codes of 8 bits have
+// room in 32: 8 · 255 · 2^14 < 2^31.
+func packWords(dst []packedGroup, row []tensor.Words, w *codec.Codes) {
+	for g := range dst {
+		p, b := &dst[g], &row[g]
+		p.scale, p.whole, p.sum, p.both = [2]float32{b.D, b.D}, true, b.Sum, b.Both
+		code := func(j int) int16 { return b.Q[tensor.WordIndex(j)] }
+		for h := range p.start {
+			start := int64(0)
+			for j := range tensor.GroupLen {
+				start -= int64(w.Offset) * int64(code(h*tensor.GroupLen+j))
+			}
+			p.start[h] = uint64(start<<32 + borrow32)
+		}
+		for j := range p.words {
+			j := j/4*8 + j%4
+			p.words[j/8*4+j%4] = lane(code(j+4), 0) + lane(code(j), 32)
+		}
+	}
+}
+
+func lane[T int8 | int16](v T, shift int) uint64 { return uint64(int64(v)) << shift }
 
 // dot multiplies a weight row with a packed activation row.
-func dot(w *codec.Codes, x []packedGroup) float32 {
-	switch narrow, fine := narrow(w), w.Group == 16; {
+func dot(w *codec.Codes, x []packedGroup, narrow bool) float32 {
+	switch fine := w.Group == 16; {
 	case narrow && fine && x[0].whole:
 		return dotNarrowSub(w, x)
 	case fine && x[0].whole:
@@ -116,7 +140,8 @@ func add2(y float32, scale [2]float32, x *packedGroup, lo, hi int32) float32 {
 
 // subScaled adds up the dot products of both halves of one group as integers, times the
 // small integers of their scales, which are int8. The sum is exact as a float32 too, for it
-// is at most 32 · 128 · 32 · 127 < 2^24. The number that makes scales of small integers, one
+// is at most 32 · 128 · 32 · 127 < 2^24; with activations in 16 bits it is less than 2^31,
+// and rounded. The number that makes scales of small integers, one
 // for 256 weights, multiplies the sum of what these are with the scales of activations.
 func subScaled(sub [2]uint8, lo, hi int32) float32 {
 	return float32(int32(int8(sub[0]))*lo + int32(int8(sub[1]))*hi)

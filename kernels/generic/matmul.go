@@ -47,14 +47,14 @@ func (s *Scratch) grow(cols int) {
 //	dst[i*stride+r-r0] = Σ_j W[r][j] * x[i][j]
 //
 // Weights that are integer codes are multiplied with the quantised form of
-// the activations, in integers within a group of weights, or with the form
-// that is rounded to bfloat16; weights that are floating-point numbers with the
+// the activations, that of 16 bits if there is one, in integers within a group of
+// weights, or with the form that is rounded to bfloat16; weights that are floating-point numbers with the
 // activations as they are.
 func MatMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *Scratch) {
 	matMul(dst, stride, w, r0, r1, x, s, false)
 }
 
-// MatMul32 is [MatMul] with activations of [Quantize32].
+// MatMul32 is [MatMul] with activations of [Quantize32] or [QuantizeWords].
 func MatMul32(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *Scratch) {
 	matMul(dst, stride, w, r0, r1, x, s, true)
 }
@@ -73,14 +73,14 @@ func matMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 	for first := 0; first < x.N && r0 < r1; first += batchRows {
 		n := min(batchRows, x.N-first)
 		s.codes.Unpack(w.Type, w.Row(r0)) // tells how wide the codes are
-		groups := w.Cols / blockLen
+		groups, narrow := w.Cols/blockLen, narrow(&s.codes, x)
 		for i := range n {
-			pack(s.packed[i*groups:(i+1)*groups], x, first+i, &s.codes, whole)
+			pack(s.packed[i*groups:(i+1)*groups], x, first+i, &s.codes, whole, narrow)
 		}
 		for r := r0; r < r1; r++ {
 			s.codes.Unpack(w.Type, w.Row(r))
 			for i := range n {
-				dst[(first+i)*stride+r-r0] = dot(&s.codes, s.packed[i*groups:(i+1)*groups])
+				dst[(first+i)*stride+r-r0] = dot(&s.codes, s.packed[i*groups:(i+1)*groups], narrow)
 			}
 		}
 	}

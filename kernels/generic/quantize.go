@@ -88,6 +88,40 @@ func quantizeGroup(in [][tensor.GroupLen]float32, out [][tensor.GroupLen]int8) (
 	return d
 }
 
+// QuantizeWords writes the 16-bit form of the values x, whose number is a multiple of 32:
+// for each 32 the codes q = x·MaxWord/max|x|, rounded to the nearest, ties to even, and the
+// scale max|x|/MaxWord. Codes are so fine that another step or scale would bring nothing.
+// Infinities and NaNs are as in [Quantize].
+func QuantizeWords(x []float32, dst []tensor.Words) {
+	x = x[:len(dst)*tensor.BlockLen]
+	for i := range dst {
+		quantizeWords((*[tensor.BlockLen]float32)(x[i*tensor.BlockLen:]), &dst[i])
+	}
+}
+
+func quantizeWords(x *[tensor.BlockLen]float32, w *tensor.Words) {
+	var top float32
+	for _, v := range x {
+		top = max(top, float32(math.Abs(float64(v)))) // a NaN stays
+	}
+	var sums [2]int32
+	switch {
+	case !(top <= maxTop):
+		*w = tensor.Words{D: float32(math.NaN())}
+	case top < minTop:
+		*w = tensor.Words{}
+	default:
+		inv := tensor.MaxWord / top
+		w.D = top / tensor.MaxWord
+		for j, v := range x {
+			q := int32(roundToEven(float32(v * inv)))
+			w.Q[tensor.WordIndex(j)] = int16(q)
+			sums[j/tensor.GroupLen] += q
+		}
+	}
+	w.SetSums(sums)
+}
+
 // fit returns Σxq and Σq² of the codes q = x·inv.
 func fit(x *[tensor.GroupLen]float32, inv float32) (xq, qq float32) {
 	for _, v := range x {

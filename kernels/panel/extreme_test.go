@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"unsafe"
 
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
@@ -17,15 +16,6 @@ import (
 	"qgo/quant/codec"
 	"qgo/tensor"
 )
-
-// misaligned returns a batch of quantised activations that begins 4 bytes off a
-// cache line, all that the type of a block promises.
-func misaligned(n, cols int) *tensor.Acts {
-	x := tensor.NewActs(n, cols)
-	raw := tensor.Make[byte]((len(x.Q) + 1) * tensor.BlockBytes)
-	x.Q = unsafe.Slice((*tensor.Block)(unsafe.Pointer(&raw[4])), len(x.Q))
-	return x
-}
 
 // TestExtremes multiplies the largest codes, which intermediate sums must have
 // room for, with the largest activations, and codes and activations of one sign
@@ -72,12 +62,10 @@ func TestExtremes(t *testing.T) {
 						m := paneltest.Pack(l, w)
 						for a, act := range acts {
 							for _, n := range []int{1, 5, 16} {
-								x := misaligned(n, cols)
-								for i := range n {
-									fill(x.QuantRow(i), act, plain.Group, rng)
-								}
 								what := fmt.Sprintf("%v: codes %s, sub-scales %s, scales %s, activations %s", typ, c, sub, s, a)
-								compare(t, what, l, plain, w, m, x)
+								for _, x := range filled(rng, plain, n, cols, act) {
+									compare(t, what, l, plain, w, m, x)
+								}
 							}
 						}
 					}
@@ -105,26 +93,6 @@ func setBlocks(w tensor.Tensor, code, sub func(i int) byte, scale func() float32
 	}
 }
 
-// fill makes blocks of codes, in groups of so many, with scales of many sizes.
-func fill(row []tensor.Block, code func(int) int8, group int, rng *rand.Rand) {
-	for j := range row {
-		b := &row[j]
-		for i := range b.Q {
-			b.Q[i] = code(i)
-		}
-		var sums [2]int32
-		for h := range b.D {
-			if b.D[h] = b.D[0]; h*tensor.GroupLen%group == 0 {
-				b.D[h] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(60)-30))
-			}
-			for _, q := range b.Q[h*tensor.GroupLen:][:tensor.GroupLen] {
-				sums[h] += int32(q)
-			}
-		}
-		b.SetSums(sums)
-	}
-}
-
 // compare multiplies in panels and with plain Go.
 func compare(t *testing.T, what string, l panel.Layout, plain *tier.Tier, w tensor.Tensor, m *panel.Matrix, x *tensor.Acts) {
 	t.Helper()
@@ -139,7 +107,7 @@ func compare(t *testing.T, what string, l panel.Layout, plain *tier.Tier, w tens
 		// infinite scales of K-quants NEON may make a NaN of an infinity.
 		none := (v != v || runtime.GOARCH == "arm64" && math.IsInf(float64(v), 0)) && got[i] != got[i]
 		if math.Float32bits(v) != math.Float32bits(got[i]) && !none {
-			t.Fatalf("%s: %d x %d, %d inputs: result %d of input %d is %g, want %g", what, rows, w.Cols, n, i%rows, i/rows, got[i], v)
+			t.Fatalf("%s: %d x %d, %d inputs (words: %t): result %d of input %d is %g, want %g", what, rows, w.Cols, n, x.W != nil, i%rows, i/rows, got[i], v)
 		}
 	}
 	if got[n*rows] != guard {
@@ -155,24 +123,22 @@ func TestStack(t *testing.T) {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q2_K} {
 			w := weights(rng, typ, 16, typ.BlockLen())
 			m := paneltest.Pack(l, w)
-			x := tensor.NewActs(16, w.Cols)
-			for i := range x.N {
-				fill(x.QuantRow(i), func(int) int8 { return int8(rng.IntN(255) - 127) }, plain.Group, rng)
-			}
-			compare(t, typ.String(), l, plain, w, m, x)
-			want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
-			mul := l.NewMultiplier(x.N)
-			mul.MatMul(want, w.Rows, m, 0, w.Rows, x)
-			for depth := range 128 {
-				clear(got)
-				done := make(chan bool)
-				go func() {
-					defer close(done)
-					deeper(depth, func() { mul.MatMul(got, w.Rows, m, 0, w.Rows, x) })
-				}()
-				<-done
-				if !slices.Equal(got, want) {
-					t.Fatalf("%v, %d frames deep: results differ", typ, depth)
+			for _, x := range filled(rng, plain, 16, w.Cols, func(int) int8 { return int8(rng.IntN(255) - 127) }) {
+				compare(t, typ.String(), l, plain, w, m, x)
+				want, got := make([]float32, x.N*w.Rows), make([]float32, x.N*w.Rows)
+				mul := l.NewMultiplier(x.N)
+				mul.MatMul(want, w.Rows, m, 0, w.Rows, x)
+				for depth := range 128 {
+					clear(got)
+					done := make(chan bool)
+					go func() {
+						defer close(done)
+						deeper(depth, func() { mul.MatMul(got, w.Rows, m, 0, w.Rows, x) })
+					}()
+					<-done
+					if !slices.Equal(got, want) {
+						t.Fatalf("%v, %d frames deep: results differ", typ, depth)
+					}
 				}
 			}
 		}

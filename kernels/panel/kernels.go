@@ -10,7 +10,7 @@ import (
 // number of activation rows.
 type Args struct {
 	Panel      *byte          // the first one
-	X          unsafe.Pointer // first activation row: of tensor.Block, or float32 for floating-point weights
+	X          unsafe.Pointer // first activation row: of tensor.Block or tensor.Words, or float32 for floating-point weights
 	Dst        *float32       // 16 results for each activation row and panel
 	XStride    int            // bytes from one activation row to the next
 	DstStride  int            // bytes from the results of one activation row to those of the next
@@ -39,11 +39,12 @@ type Streamed struct {
 	// Streams is the number of streams of integer weights. Floating-point weights have
 	// MostStreams, for additions to the sums of one would wait for each other.
 	Streams int
+	Words   Kernels // of integer weights, for activations in 16 bits
 }
 
 // NewMultiplier returns what a worker needs to multiply any number of rows.
 func (k *Streamed) NewMultiplier(int) Multiplier {
-	return &multiplier{kernels: &k.Kernels, streams: k.Streams}
+	return &multiplier{kernels: &k.Kernels, words: &k.Words, streams: k.Streams}
 }
 
 // Kernels holds for each type the kernels for 1, 2, 4 and so on up to 64 activation

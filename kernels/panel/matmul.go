@@ -32,7 +32,9 @@ const floatCols = 512
 // multiplier calls the kernels.
 type multiplier struct {
 	kernels *Kernels
-	streams int // of kernels that have some; 0 is 1
+	words   *Kernels // for activations in 16 bits
+	current *Kernels // one of both
+	streams int      // of kernels that have some; 0 is 1
 	args    Args
 	x       unsafe.Pointer     // first row of activations
 	last    [16 * Rows]float32 // results of a last panel that is not full
@@ -77,7 +79,7 @@ func (mul *multiplier) MatMul(dst []float32, stride int, m *Matrix, r0, r1 int, 
 func (mul *multiplier) whole(dst []float32, stride int, m *Matrix, p0, p1 int, x *tensor.Acts, first, n int) {
 	// Panels of a call, columns of it, and panels that have these columns before the next ones.
 	panels, cols, together := p1-p0, m.Cols, p1-p0
-	once := n&(n-1) == 0 && n < 1<<len(mul.kernels[m.Type]) // one call has all rows
+	once := n&(n-1) == 0 && n < 1<<len(mul.current[m.Type]) // one call has all rows
 	few := n <= 16                                          // weights come from memory
 	switch integer := m.Type.Integer(); {
 	case once:
@@ -102,10 +104,16 @@ func (mul *multiplier) whole(dst []float32, stride int, m *Matrix, p0, p1 int, x
 // start sets what is the same in all calls for a matrix and a batch.
 func (mul *multiplier) start(m *Matrix, x *tensor.Acts) {
 	mul.args = Args{PanelBytes: panelBytes(m.Type, m.Cols), Ahead: ahead}
-	if m.Type.Integer() {
+	mul.current = mul.kernels
+	switch {
+	case m.Type.Integer() && x.W != nil:
+		mul.current = mul.words
+		mul.args.Tiles, mul.args.XStride = m.Cols/tileCols, x.Stride*tensor.WordsBytes
+		mul.x = unsafe.Pointer(unsafe.SliceData(x.W))
+	case m.Type.Integer():
 		mul.args.Tiles, mul.args.XStride = m.Cols/tileCols, x.Stride*tensor.BlockBytes
 		mul.x = unsafe.Pointer(unsafe.SliceData(x.Q))
-	} else {
+	default:
 		mul.args.XStride = x.FStride * 4
 		mul.x = unsafe.Pointer(unsafe.SliceData(x.F))
 	}
@@ -114,11 +122,14 @@ func (mul *multiplier) start(m *Matrix, x *tensor.Acts) {
 // rows is whole for columns [c0, c1), all of them if weights are integers: to the products of
 // those before c0, which stand in dst, theirs are added.
 func (mul *multiplier) rows(dst []float32, stride int, m *Matrix, p0, p1, c0, c1 int, x *tensor.Acts, first, n int) {
-	kernels, a := mul.kernels[m.Type], &mul.args
+	kernels, a := mul.current[m.Type], &mul.args
 	at := 0 // in a row of activations, and a panel
-	if m.Type.Integer() {
+	switch {
+	case m.Type.Integer() && x.W != nil:
+		_ = x.W[(first+n)*x.Stride-1]
+	case m.Type.Integer():
 		_ = x.Q[(first+n)*x.Stride-1]
-	} else {
+	default:
 		_ = x.F[(first+n)*x.FStride-1]
 		a.Tiles, at = c1-c0, c0
 	}

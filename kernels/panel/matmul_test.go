@@ -63,14 +63,9 @@ func TestMatMul(t *testing.T) {
 					w := weights(rng, typ, c.rows, c.cols)
 					m := paneltest.Pack(l, w)
 					for _, n := range c.inputs {
-						x := misaligned(n, c.cols)
-						for i := range x.F {
-							x.F[i] = float32(rng.NormFloat64())
+						for _, x := range random(rng, plain, n, c.cols) {
+							compare(t, "random codes", l, plain, w, m, x)
 						}
-						for i := range n {
-							plain.Quantize(x.Row(i), x.QuantRow(i))
-						}
-						compare(t, "random codes", l, plain, w, m, x)
 					}
 				}
 			})
@@ -96,17 +91,15 @@ func TestStreams(t *testing.T) {
 			t.Run(typ.String(), func(t *testing.T) {
 				w := weights(rng, typ, 15*panel.Rows+5, (31*32+typ.BlockLen()-1)/typ.BlockLen()*typ.BlockLen())
 				m := paneltest.Pack(l, w)
-				x := misaligned(1, w.Cols)
-				for i := range x.F {
-					x.F[i] = float32(rng.NormFloat64())
-				}
-				plain.Quantize(x.Row(0), x.QuantRow(0))
 				for streams := 1; streams <= panel.MostStreams; streams++ {
 					if least := streams * panel.ShortStream; len(m.Data) < least {
 						t.Fatalf("%d bytes are not enough for %d streams", len(m.Data), streams)
 					}
-					l := &panel.Streamed{Kernels: kernels.Kernels, Streams: streams}
-					compare(t, fmt.Sprintf("%d streams", streams), l, plain, w, m, x)
+					l := *kernels
+					l.Streams = streams
+					for _, x := range random(rng, plain, 1, w.Cols) {
+						compare(t, fmt.Sprintf("%d streams", streams), &l, plain, w, m, x)
+					}
 				}
 			})
 		}
@@ -217,18 +210,19 @@ func BenchmarkMatMul(b *testing.B) {
 			}
 			m := paneltest.Pack(l, w)
 			for _, n := range []int{1, 2, 4, 8, 16, 128} {
-				x := tensor.NewActs(n, cols)
-				for i := range n {
-					plain.Quantize(x.Row(i), x.QuantRow(i))
-				}
-				dst, mul := make([]float32, n*rows), l.NewMultiplier(x.N)
-				b.Run(fmt.Sprintf("%v/n=%d", typ, n), func(b *testing.B) {
-					b.SetBytes(int64(len(m.Data)))
-					for b.Loop() {
-						mul.MatMul(dst, rows, m, 0, rows, x)
+				dst, mul := make([]float32, n*rows), l.NewMultiplier(n)
+				for form, x := range random(rng, plain, n, cols) {
+					if form > 0 && !typ.Integer() {
+						continue
 					}
-					b.ReportMetric(2*rows*cols*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
-				})
+					b.Run(fmt.Sprintf("%v/n=%d%s", typ, n, []string{"", "/words"}[form]), func(b *testing.B) {
+						b.SetBytes(int64(len(m.Data)))
+						for b.Loop() {
+							mul.MatMul(dst, rows, m, 0, rows, x)
+						}
+						b.ReportMetric(2*rows*cols*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
+					})
+				}
 			}
 		}
 	})

@@ -73,6 +73,10 @@ func (k *kernel) avx2(s *isa.ISA) {
 			} else {
 				k.scales2(s, f)
 			}
+			if k.words {
+				k.wordTile(s, f)
+				return
+			}
 			for g := range 2 {
 				switch {
 				case k.signed():
@@ -327,7 +331,7 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 	pair := k.Group == 32 && !k.whole() // both groups are scaled before they are added
 	each(func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
 	for i, r := range rows {
-		VBROADCASTSS(r.x.Offset(panels.OffD+4*g), yX[i])
+		VBROADCASTSS(r.x.Offset(k.offD(g)), yX[i])
 		for half, sum := range r.sum {
 			if pair && g == 1 {
 				VFMADD213PS(r.frame.Offset(f.sums+half*yBytes), yX[i], sum)
@@ -361,7 +365,7 @@ func (k *kernel) scaled2(f *frame2, g int, rows []row2) {
 // minimum2 adds an activation row's sums times the minima to its results.
 func (k *kernel) minimum2(f *frame2, r row2) {
 	for g := range k.Groups() {
-		VBROADCASTSS(r.x.Offset(k.OffSums()+4*g), yX[0])
+		VBROADCASTSS(r.x.Offset(k.offSum(g)), yX[0])
 		for half, sum := range r.sum {
 			minimum := f.at(f.minima + (2*g+half)*yBytes)
 			if k.Super {

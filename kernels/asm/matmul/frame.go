@@ -18,6 +18,7 @@ type frame2 struct {
 	scales, minima int
 	offsets        int // of codes times sub-scales: [half]
 	codes          int // of 8 bits, signed: [vector][half]
+	words          int // codes as words: [vector][half]
 	sums           int // of the first 16 columns, which those of the last are added to: [row][half]
 	results        int // [row][half]
 	blocks         int // what belongs to results, without the head's scales: [row][half]
@@ -36,7 +37,7 @@ func (k *kernel) newFrame() *frame2 {
 		k.row, k.firstRow = GP64(), f.base
 		f.rows, heads = panels.MostStreams, panels.MostStreams
 	}
-	if k.whole() || k.Group == 32 {
+	if !k.words && (k.whole() || k.Group == 32) {
 		f.sums = part(2 * f.rows)
 	}
 	f.results = part(2 * f.rows)
@@ -50,10 +51,14 @@ func (k *kernel) newFrame() *frame2 {
 	if k.Minima {
 		f.minima = part(2 * k.minima())
 	}
-	if k.subScaled() && k.Shift() > 0 {
+	if k.subScaled() && k.Shift() > 0 && !k.words {
 		f.offsets = part(2)
 	}
-	if k.signed() && k.n > 1 {
+	switch {
+	case k.n == 1:
+	case k.words:
+		f.words = part(2 * tileWords)
+	case k.signed():
 		f.codes = part(8)
 	}
 	const line = 64
@@ -71,6 +76,9 @@ func (k *kernel) minima() int {
 }
 
 func (f *frame2) at(offset int) Mem { return Mem{Base: f.base, Disp: offset} }
+
+// word is vector i of the words of half a tile.
+func (f *frame2) word(i, half int) Mem { return f.at(f.words + (2*i+half)*yBytes) }
 
 // headAt is where a number of the current stream's head is in the frame: its scale or its
 // minimum.

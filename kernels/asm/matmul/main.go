@@ -27,10 +27,11 @@ import (
 // kernel is one function that is being generated.
 type kernel struct {
 	panels.Format
-	n    int  // activation rows
-	vnni bool // with VPDPBUSD,
-	evex bool // for AVX2 in the encoding of AVX-512
-	left int  // by how many bits codes are unpacked to the left: see leftmost
+	n     int  // activation rows
+	vnni  bool // with VPDPBUSD,
+	words bool // with activations in 16 bits
+	evex  bool // for AVX2 in the encoding of AVX-512
+	left  int  // by how many bits codes are unpacked to the left: see leftmost
 
 	args reg.Register
 	pair reg.Register // two tiles,
@@ -50,9 +51,10 @@ func main() {
 	floats := flag.Bool("floats", false, "kernels for floating-point weights instead of integers")
 	vnni := flag.Bool("vnni", false, "with the instructions for products of bytes")
 	evex := flag.Bool("evex", false, "with those for AVX2 as AVX-512 encodes them, for tests")
+	words := flag.Bool("words", false, "for activations in 16 bits")
 	bfloat := flag.Bool("bfloat", false, "kernels that write weights in bfloat16")
 	s := isa.Parse() // avo defines and parses the others
-	set := kernelSet{name: "Mul", doc: "are the kernels for integer weights", formats: panels.Integers(), isa: s}
+	set := kernelSet{name: "Mul", doc: "are the kernels for integer weights", prefix: "mul", formats: panels.Integers(), isa: s}
 	if *bfloat {
 		for _, f := range set.formats {
 			TEXT("expand"+f.Name, NOSPLIT, "func(a *byte)")
@@ -67,14 +69,17 @@ func main() {
 	var body func(*kernel)
 	switch {
 	case *floats:
-		set = kernelSet{name: "FloatMul", doc: "are the kernels for floating-point weights", formats: panels.Floats(), isa: s}
+		set = kernelSet{name: "FloatMul", doc: "are the kernels for floating-point weights", prefix: "mul", formats: panels.Floats(), isa: s}
 		body = func(k *kernel) { k.floats(s) }
 	case s.Wide() && *vnni:
 		body = (*kernel).avx512
 	case !s.Wide():
 		if *vnni {
 			set.name, set.doc = "MulVNNI", "are the kernels for integer weights with AVX-VNNI"
-			set.needs = []string{"AVXVNNI"}
+			set.needs, set.prefix = []string{"AVXVNNI"}, "dot" // AVX2's are in the same package
+		}
+		if *words {
+			set.name, set.doc, set.prefix = "MulWords", "are the kernels for integer weights and activations in 16 bits", "words"
 		}
 		if *evex {
 			set.needs = []string{"AVX512VL", "AVX512VNNI"}
@@ -91,7 +96,7 @@ func main() {
 		for _, n := range set.rows(f) {
 			// The argument is a *panel.Args; avo need not know the type.
 			TEXT(set.function(f, n), flags, "func(a *byte)")
-			body(&kernel{Format: f, n: n, vnni: *vnni, evex: *evex})
+			body(&kernel{Format: f, n: n, vnni: *vnni, words: *words, evex: *evex})
 		}
 	}
 	set.write(*table, *pkg)
@@ -103,6 +108,7 @@ type kernelSet struct {
 	name, doc string // of the table
 	formats   []panels.Format
 	isa       *isa.ISA
+	prefix    string   // of functions
 	needs     []string // features of the CPU that the table asks for
 }
 
@@ -116,11 +122,7 @@ func (s *kernelSet) rows(f panels.Format) []int {
 
 // function is the name of a kernel.
 func (s *kernelSet) function(f panels.Format, n int) string {
-	prefix := "mul"
-	if s.needs != nil {
-		prefix = "dot" // AVX2's are in the same package
-	}
-	return fmt.Sprintf("%s%sx%d", prefix, f.Name, n)
+	return fmt.Sprintf("%s%sx%d", s.prefix, f.Name, n)
 }
 
 // write writes the table and the declarations to a Go file.
@@ -284,7 +286,7 @@ func (k *kernel) pairs(left reg.Register, body func()) {
 	})
 	ADDQ(U32(2*(k.ScaleBytes()+k.TileBytes())), k.pair)
 	for _, x := range k.xBase {
-		ADDQ(U8(2*panels.BlockBytes), x)
+		ADDQ(U8(2*k.blockBytes()), x)
 	}
 	if k.Super {
 		SUBQ(U8(2), left)
@@ -347,7 +349,7 @@ func (k *kernel) code(offset int) Mem {
 }
 
 // at is the address offset bytes into a row's current block.
-func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*panels.BlockBytes + offset) }
+func (k *kernel) at(row, offset int) Mem { return k.x[row].Offset(k.tile*k.blockBytes() + offset) }
 
 // shifted returns bits shifted to the left by shift, which may be negative, in to,
 // or where they are.
@@ -368,9 +370,9 @@ func shifted(bits reg.Register, shift int, to reg.Register) reg.Register {
 // products begin with the same number in all formats, which stands with the
 // activations. Results are so many times too large. That is a power of two, and
 // changes no bits. Where sub-scales multiply sums, they multiply the offset too, and
-// there is nothing to gain.
+// there is nothing to gain; words have no offset.
 func (k *kernel) leftmost() int {
-	if k.Shift() == 0 || k.subScaled() {
+	if k.Shift() == 0 || k.subScaled() || k.words {
 		return 0
 	}
 	return 7 - k.Shift()

@@ -40,7 +40,7 @@ func (k *kernel) subScales2(s *isa.ISA, f *frame2) {
 			VPBLENDW(U8(upperWords), yTmp, sub, sub)
 			VMOVDQU(sub, f.at(f.scales+(2*g+half)*yBytes))
 		}
-		if k.Shift() > 0 {
+		if f.offsets != 0 {
 			VPBLENDW(U8(upperWords), pairs[1], pairs[0], yTmp)
 			VPSLLW(U8(k.Shift()), yTmp, yTmp)
 			VMOVDQU(yTmp, f.at(f.offsets+half*yBytes))
@@ -73,7 +73,7 @@ func (k *kernel) subtractOffset(f *frame2, rows []row2) {
 func (k *kernel) addToBlock(f *frame2, rows []row2) {
 	eachSum(rows, func(_ row2, _ int, sum reg.Register) { VCVTDQ2PS(sum, sum) })
 	for i, r := range rows {
-		VBROADCASTSS(r.x.Offset(panels.OffD), yX[i])
+		VBROADCASTSS(r.x.Offset(k.offD(0)), yX[i])
 		for half, sum := range r.sum {
 			VFMADD213PS(r.frame.Offset(f.blocks+half*yBytes), yX[i], sum)
 		}
@@ -125,7 +125,7 @@ func (k *kernel) subtractMinima(f *frame2, rows []row2) {
 	for i := range k.minima() {
 		t, g := i/2, i%2
 		for j, r := range rows {
-			VBROADCASTSS(r.x.Offset((t-panels.SuperTiles)*panels.BlockBytes+panels.OffSum+4*g), yX[j])
+			VBROADCASTSS(r.x.Offset((t-panels.SuperTiles)*k.blockBytes()+k.offSum(g)), yX[j])
 		}
 		for j, r := range rows {
 			for half, sum := range r.sum {

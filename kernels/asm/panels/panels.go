@@ -24,6 +24,11 @@ const (
 	OffSum     = 48 // scaled sums,
 	OffBoth    = 56 // and those of both groups together
 
+	WordsBytes   = 80 // a tensor.Words
+	WordsOffD    = 64 // in it: scale,
+	WordsOffBoth = 68 // scaled sum of both groups,
+	WordsOffSum  = 72 // and sums
+
 	MostStreams = 2 // of panel.Args
 )
 
