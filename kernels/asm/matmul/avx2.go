@@ -54,7 +54,7 @@ type row2 struct {
 }
 
 func (k *kernel) avx2(s *isa.ISA) {
-	k.begin(min(k.n, rowUnroll))
+	k.begin(min(k.n, k.unroll()))
 	if k.vnni {
 		k.left = k.leftmost()
 	}
@@ -88,7 +88,7 @@ func (k *kernel) avx2(s *isa.ISA) {
 				default:
 					k.unpack2(s, g)
 				}
-				k.rows2(f, func(rows []row2) {
+				k.rows2(f, rowUnroll, func(rows []row2) {
 					switch {
 					case k.vnni:
 						k.dotProducts(g, rows)
@@ -160,35 +160,45 @@ func (k *kernel) storeResults(s *isa.ISA, f *frame2) {
 	k.eachResult(stride, func(i int) { store(f.at(i * rowBytes)) })
 }
 
-// rows2 repeats body for all activation rows.
-func (k *kernel) rows2(f *frame2, body func(rows []row2)) {
+// rows2 repeats body for all activation rows, so many at a time.
+func (k *kernel) rows2(f *frame2, unroll int, body func(rows []row2)) {
 	x, frame := k.xBase[0], f.base
 	if k.row != nil {
 		frame = k.row
 	}
-	loop := k.n > rowUnroll
+	unroll = min(unroll, k.n)
+	loop := k.n > unroll
 	if loop {
 		x, frame = GP64(), GP64()
 		MOVQ(k.xBase[0], x)
 		MOVQ(f.base, frame)
 	}
-	rows := make([]row2, len(k.x))
+	rows := make([]row2, unroll)
 	for i := range rows {
 		m := k.at(i, 0)
 		m.Base = x
-		rows[i] = row2{m, Mem{Base: frame, Disp: i * rowBytes}, ySum[i]}
+		rows[i] = row2{m, Mem{Base: frame, Disp: i * rowBytes}, sumsOf(i)}
 	}
 	if !loop {
 		body(rows)
 		return
 	}
 	left := GP64()
-	MOVQ(U32(k.n/rowUnroll), left)
+	MOVQ(U32(k.n/unroll), left)
 	isa.Repeat(isa.NewLabel("rows"), left, 1, func() {
 		body(rows)
-		LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: rowUnroll}, x)
-		ADDQ(U32(rowUnroll*rowBytes), frame)
+		LEAQ(Mem{Base: x, Index: rows[1].x.Index, Scale: uint8(unroll)}, x)
+		ADDQ(U32(unroll*rowBytes), frame)
 	})
+}
+
+// sumsOf are the registers of the sums of row i of those that are computed at a time. More
+// than rowUnroll are where no codes are in registers.
+func sumsOf(i int) [2]reg.Register {
+	if i < rowUnroll {
+		return ySum[i]
+	}
+	return yW[i-rowUnroll]
 }
 
 // heads2 puts what heads tiles of a K-quant into the frame.

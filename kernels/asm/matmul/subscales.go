@@ -88,7 +88,7 @@ func (k *kernel) endBlock(f *frame2) {
 	if k.Minima {
 		k.blockMinima(f)
 	}
-	k.rows2(f, func(rows []row2) {
+	k.rows2(f, rowUnroll, func(rows []row2) {
 		eachSum(rows, func(r row2, half int, sum reg.Register) { VMOVUPS(r.frame.Offset(f.results+half*yBytes), sum) })
 		if k.Minima {
 			k.subtractMinima(f, rows)

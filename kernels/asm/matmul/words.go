@@ -20,43 +20,73 @@ import (
 // tileWords is the number of vectors of words of half a tile.
 const tileWords = 2 * panels.TileQuads
 
+// wordUnroll is the number of activation rows that are computed at a time: that many are
+// multiplied with words that are loaded once.
+const wordUnroll = 4
+
+// unroll is rowUnroll, or what it is with words.
+func (k *kernel) unroll() int {
+	if k.words {
+		return wordUnroll
+	}
+	return rowUnroll
+}
+
 // wordTile multiplies a tile with all activation rows. For one row its words do not go
 // through the frame.
 func (k *kernel) wordTile(s *isa.ISA, f *frame2) {
 	if k.n > 1 {
 		k.eachWord(s, f, func(i, half int, w reg.Register) { VMOVDQU(w, f.word(i, half)) })
 	}
-	k.rows2(f, func(rows []row2) {
+	k.rows2(f, wordUnroll, func(rows []row2) {
 		if k.n == 1 {
-			r := rows[0]
-			k.eachWord(s, f, func(i, half int, w reg.Register) {
-				x := yX[i%2]
-				if half == 0 {
-					VPBROADCASTD(r.x.Offset(4*i), x)
-				}
-				addWords(i, w, x, w, r.sum[half])
-			})
+			k.wordRow(s, f, rows[0])
 		} else {
-			for i := range tileWords {
-				for j, r := range rows {
-					VPBROADCASTD(r.x.Offset(4*i), yX[j])
-					for half, sum := range r.sum {
-						addWords(i, f.word(i, half), yX[j], yW[j][half], sum)
-					}
-				}
-			}
+			k.wordRows(f, rows)
 		}
-		if k.subScaled() {
-			k.addToBlock(f, rows)
-		} else {
-			k.scaled2(f, 1, rows)
+		for len(rows) > 0 {
+			n := min(rowUnroll, len(rows))
+			if k.subScaled() {
+				k.addToBlock(f, rows[:n])
+			} else {
+				k.scaled2(f, 1, rows[:n])
+			}
+			rows = rows[n:]
 		}
 	})
 }
 
+// wordRow multiplies words with one row as they are unpacked.
+func (k *kernel) wordRow(s *isa.ISA, f *frame2, r row2) {
+	k.eachWord(s, f, func(i, half int, w reg.Register) {
+		x := yX[i%2]
+		if half == 0 {
+			VPBROADCASTD(r.x.Offset(4*i), x)
+		}
+		addWords(i, w, x, w, r.sum[half])
+	})
+}
+
+// wordRows multiplies words in the frame with several rows.
+func (k *kernel) wordRows(f *frame2, rows []row2) {
+	x := []reg.Register{yW[2][0], yW[2][1], yW[3][0], yW[3][1]}
+	words, tmp := yX, [2]reg.Register{yTmp, yTmp2}
+	for i := range tileWords {
+		for j, r := range rows {
+			VPBROADCASTD(r.x.Offset(4*i), x[j])
+		}
+		for half, w := range words {
+			VMOVDQU(f.word(i, half), w)
+			for j, r := range rows {
+				addWords(i, w, x[j], tmp[j%2], r.sum[half])
+			}
+		}
+	}
+}
+
 // addWords adds the products of words number i with activations x to sum, which the first
 // ones begin.
-func addWords(i int, words Op, x, tmp, sum reg.Register) {
+func addWords(i int, words, x, tmp, sum reg.Register) {
 	if i == 0 {
 		VPMADDWD(words, x, sum)
 		return
