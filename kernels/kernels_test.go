@@ -23,19 +23,7 @@ func TestQuantize(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		for blocks := 1; blocks < 40; blocks++ {
 			for _, strange := range []int{0, 1, 20} {
-				x := make([]float32, blocks*tensor.BlockLen+1)[1:]
-				for i := range x {
-					x[i] = float32(rng.NormFloat64() * math.Exp(rng.NormFloat64()))
-				}
-				for range strange {
-					x[rng.IntN(len(x))] = odd[rng.IntN(len(odd))]
-				}
-				if strange > 1 { // ties, and a group of zeros
-					for i := range 16 {
-						x[i] = float32(i%5) / 2 * 1e3
-					}
-					clear(x[16:32])
-				}
+				x := activations(rng, blocks, strange)
 				want, got := make([]tensor.Block, blocks), make([]tensor.Block, blocks+1)
 				tier.Plain().Quantize(x, want)
 				tier.Quantize(x, got[:blocks])
@@ -57,6 +45,54 @@ func TestQuantize(t *testing.T) {
 	})
 }
 
+// activations returns values with so many odd ones.
+func activations(rng *rand.Rand, blocks, strange int) []float32 {
+	x := make([]float32, blocks*tensor.BlockLen+1)[1:]
+	for i := range x {
+		x[i] = float32(rng.NormFloat64() * math.Exp(rng.NormFloat64()))
+	}
+	for range strange {
+		x[rng.IntN(len(x))] = odd[rng.IntN(len(odd))]
+	}
+	if strange > 1 { // ties, and a group of zeros
+		for i := range 16 {
+			x[i] = float32(i%5) / 2 * 1e3
+		}
+		clear(x[16:32])
+	}
+	return x
+}
+
+// TestWords quantises to 16 bits.
+func TestWords(t *testing.T) {
+	for _, tier := range tier.All() {
+		if tier.Words == nil {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(1, 2))
+		for blocks := range 40 {
+			for _, strange := range []int{0, 1, 20} {
+				if blocks == 0 && strange > 0 {
+					continue
+				}
+				x := activations(rng, blocks, strange)
+				want, got := make([]tensor.Words, blocks), make([]tensor.Words, blocks+1)
+				tier.Plain().Words(x, want)
+				tier.Words(x, got[:blocks])
+				for i, w := range want {
+					g := got[i]
+					if w.Q != g.Q || !same(w.D, g.D) || !same(w.Both, g.Both) || !same(w.Sum[0], g.Sum[0]) || !same(w.Sum[1], g.Sum[1]) {
+						t.Fatalf("%s: block %d of %d: %v became\n%v, want\n%v", tier.Name, i, blocks, x[32*i:32*i+32], g, w)
+					}
+				}
+				if got[blocks] != (tensor.Words{}) {
+					t.Fatalf("%s: %d blocks: wrote past the end", tier.Name, blocks)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkQuantize(b *testing.B) {
 	for _, tier := range tier.All() {
 		b.Run(tier.Name, func(b *testing.B) {
@@ -68,6 +104,16 @@ func BenchmarkQuantize(b *testing.B) {
 			b.SetBytes(int64(4 * len(x)))
 			for b.Loop() {
 				tier.Quantize(x, blocks)
+			}
+		})
+		if tier.Words == nil {
+			continue
+		}
+		b.Run(tier.Name+"/words", func(b *testing.B) {
+			x, words := activations(rand.New(rand.NewPCG(1, 2)), 28, 0), make([]tensor.Words, 28)
+			b.SetBytes(int64(4 * len(x)))
+			for b.Loop() {
+				tier.Words(x, words)
 			}
 		})
 	}

@@ -1483,3 +1483,89 @@ next2:
 	JNZ          next2
 	VZEROUPPER
 	RET
+
+// func quantizeWords(x *float32, dst *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·quantizeWords(SB), NOSPLIT, $0-24
+	MOVQ x+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	VMOVUPS      (AX), Y0
+	VPAND        x8_7fffffff<>+0(SB), Y0, Y1
+	VMOVDQA      Y1, Y4
+	VMOVUPS      32(AX), Y1
+	VPAND        x8_7fffffff<>+0(SB), Y1, Y2
+	VPMAXSD      Y2, Y4, Y4
+	VMOVUPS      64(AX), Y2
+	VPAND        x8_7fffffff<>+0(SB), Y2, Y3
+	VPMAXSD      Y3, Y4, Y4
+	VMOVUPS      96(AX), Y3
+	VPAND        x8_7fffffff<>+0(SB), Y3, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VPERMQ       $0x4e, Y4, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VPSHUFD      $0xb1, Y4, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VMOVUPS      x8_467ffc00<>+0(SB), Y5
+	VDIVPS       Y5, Y4, Y6
+	VDIVPS       Y4, Y5, Y5
+	VPCMPGTD     x8_58800000<>+0(SB), Y4, Y8
+	VMOVUPS      x8_26800000<>+0(SB), Y7
+	VPCMPGTD     Y4, Y7, Y7
+	VPOR         Y8, Y7, Y4
+	VPANDN       Y6, Y7, Y6
+	VBLENDVPS    Y8, x8_7fc00000<>+0(SB), Y6, Y6
+	VMULPS       Y5, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPANDN       Y0, Y4, Y0
+	VMULPS       Y5, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPANDN       Y1, Y4, Y1
+	VMULPS       Y5, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPANDN       Y2, Y4, Y2
+	VMULPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPANDN       Y3, Y4, Y3
+	VPADDD       Y1, Y0, Y4
+	VPADDD       Y3, Y2, Y5
+	VPHADDD      Y5, Y4, Y4
+	VPHADDD      Y4, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPADDD       X5, X4, X4
+	VCVTDQ2PS    X4, X4
+	VMULPS       X6, X4, X4
+	VHADDPS      X4, X4, X5
+	VUNPCKLPS    X5, X6, X5
+	VMOVLHPS     X4, X5, X5
+	VMOVUPS      X5, 64(CX)
+	VPSHUFD      $0xd8, Y0, Y0
+	VPSHUFD      $0xd8, Y1, Y1
+	VPACKSSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VMOVDQU      Y0, (CX)
+	VPSHUFD      $0xd8, Y2, Y2
+	VPSHUFD      $0xd8, Y3, Y3
+	VPACKSSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VMOVDQU      Y2, 32(CX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000050, CX
+	DECQ         DX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA x8_467ffc00<>+0(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+4(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+8(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+12(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+16(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+20(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+24(SB)/4, $0x467ffc00
+DATA x8_467ffc00<>+28(SB)/4, $0x467ffc00
+GLOBL x8_467ffc00<>(SB), RODATA|NOPTR, $32

@@ -19,7 +19,7 @@ var (
 
 func init() {
 	words := Vectors32
-	words.Plain = tier.GoWords
+	words.Plain, words.Words = tier.GoWords, quantizeWords
 	tier.Register(words.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere}))
 	tier.Register(Vectors.Tier("avxvnni", &vnni, &panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}))
 }
@@ -61,3 +61,8 @@ func quantize(x *float32, dst *tensor.Block, n int)
 //
 //go:noescape
 func quantize32(x *float32, dst *tensor.Block, n int)
+
+// quantizeWords quantises n times 32 values to 16 bits.
+//
+//go:noescape
+func quantizeWords(x *float32, dst *tensor.Words, n int)

@@ -1,5 +1,5 @@
-// Command quantize generates the kernel that quantises activations: see
-// generic.Quantize, with which it agrees to the last bit.
+// Command quantize generates the kernels that quantise activations: see
+// generic.Quantize, with which they agree to the last bit.
 //
 // A lane is a group of 16 values: the values of 16 groups are transposed, so
 // that vector i holds value i of each group and sums need no shuffles. Where groups are
@@ -27,7 +27,7 @@ var steps = [...]float32{127, 124, 121, 118}
 
 func main() {
 	s := isa.Parse()
-	// The arguments are a *float32, a *tensor.Block and the number of times.
+	// The arguments are a *float32, a *tensor.Block or *tensor.Words, and the number of times.
 	const signature = "func(x *float32, dst *byte, n int)"
 	TEXT("quantize", NOSPLIT, signature)
 	if s.Wide() {
@@ -36,6 +36,8 @@ func main() {
 		quantize2(s, false)
 		TEXT("quantize32", NOSPLIT, signature)
 		quantize2(s, true)
+		TEXT("quantizeWords", NOSPLIT, signature)
+		words2(s)
 	}
 	Generate()
 }
