@@ -1,0 +1,123 @@
+package generic
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"qgo/quant"
+	"qgo/quant/codec"
+	"qgo/tensor"
+)
+
+func TestQuantizeWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x, words := randoms(rng, 64), make([]tensor.Words, 2)
+	x[3], x[40] = -7, 1e10
+	QuantizeWords(x, words)
+	if q := words[0].Q[tensor.WordIndex(3)]; q != -tensor.MaxWord {
+		t.Errorf("the largest value became %d", q)
+	}
+	for i, w := range words {
+		var sums [2]int
+		for j, v := range x[32*i:][:32] {
+			q := w.Q[tensor.WordIndex(j)]
+			sums[j/16] += int(q)
+			if diff := math.Abs(float64(v) - float64(q)*float64(w.D)); diff > 0.501*float64(w.D) {
+				t.Errorf("block %d, value %d: %g became %d times %g", i, j, v, q, w.D)
+			}
+		}
+		lo, hi := w.D*float32(sums[0]), w.D*float32(sums[1])
+		if w.Sum != [2]float32{lo, hi} || w.Both != lo+hi {
+			t.Errorf("block %d: sums are %v and %g, want %g, %g and %g", i, w.Sum, w.Both, lo, hi, lo+hi)
+		}
+	}
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		x[5] = bad
+		if QuantizeWords(x, words); words[0].D == words[0].D || words[1].D != words[1].D {
+			t.Errorf("%g: scales are %g and %g, want NaN in its block only", bad, words[0].D, words[1].D)
+		}
+	}
+	for i := range 32 {
+		x[i] = 1e-44
+	}
+	if QuantizeWords(x, words); words[0] != (tensor.Words{}) {
+		t.Errorf("subnormals became %v, want zeros", words[0])
+	}
+}
+
+// TestWordIndex wants the columns of even number of each four first.
+func TestWordIndex(t *testing.T) {
+	for j := range tensor.BlockLen {
+		if want := j/4*4 + [...]int{0, 2, 1, 3}[j%4]; tensor.WordIndex(j) != want {
+			t.Errorf("value %d is at %d, want %d", j, tensor.WordIndex(j), want)
+		}
+	}
+}
+
+// TestMatMulWords compares products with activations in 16 bits with float64 arithmetic,
+// also where codes, sub-scales and activations are the largest: sums have room in 32 bits.
+func TestMatMulWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	bytes := map[string]func() byte{
+		"random": func() byte { return byte(rng.Uint32()) },
+		"ones":   func() byte { return 0xff },
+		"zeros":  func() byte { return 0 },
+		"signs":  func() byte { return 0x80 },
+		"others": func() byte { return 0x7f },
+	}
+	acts := map[string]func(j int) float32{
+		"random":      func(int) float32 { return float32(rng.NormFloat64()) },
+		"largest":     func(int) float32 { return 1 },
+		"smallest":    func(int) float32 { return -1 },
+		"alternating": func(j int) float32 { return float32(1 - j&1*2) },
+	}
+	for _, typ := range quant.Types() {
+		if !typ.Integer() {
+			continue
+		}
+		cols := 2 * max(typ.BlockLen(), 32)
+		for c, code := range bytes {
+			for u, sub := range bytes {
+				if typ != quant.Q6_K && u != c {
+					continue
+				}
+				w := tensor.Tensor{Type: typ, Rows: 3, Cols: cols, Data: make([]byte, 3*typ.RowBytes(cols))}
+				for i := 0; i < len(w.Data); i += typ.BlockBytes() {
+					block := w.Data[i:][:typ.BlockBytes()]
+					for j := range block {
+						if block[j] = code(); typ == quant.Q6_K && j >= 192 {
+							block[j] = sub()
+						}
+					}
+					codec.SetScales(typ, block, func() float32 { return 1 })
+				}
+				weights := w.Floats()
+				for a, act := range acts {
+					x := tensor.Forms{Words: true}.NewActs(1, cols)
+					values := make([]float32, cols)
+					for j := range values {
+						values[j] = act(j)
+					}
+					QuantizeWords(values, x.WordsRow(0))
+					got := make([]float32, w.Rows)
+					MatMul32(got, w.Rows, w, 0, w.Rows, x, &Scratch{})
+					for r, got := range got {
+						var want, size float64
+						for j, v := range weights[r*cols:][:cols] {
+							b := &x.W[j/32]
+							p := float64(v) * float64(b.Q[tensor.WordIndex(j%32)]) * float64(b.D)
+							want, size = want+p, size+math.Abs(p)
+						}
+						if math.IsInf(size, 0) { // MXFP4's largest scale
+							continue
+						}
+						if !(math.Abs(want-float64(got)) <= 1e-6*size) {
+							t.Errorf("%v: weights %s, sub-scales %s, activations %s: row %d is %g, want %g", typ, c, u, a, r, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
