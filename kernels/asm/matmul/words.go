@@ -15,7 +15,8 @@ import (
 // if they have some. For a row all formats take the same instructions then; the sums of a
 // tile are whole, and are scaled once.
 //
-// Words are at most 32·128, those of Q6_K, and activations below 2^14: see tensor.MaxWord.
+// Words are at most 32·128, those of Q6_K, and activations below 2^14, so that 32 products
+// are below 2^31: see tensor.MaxWord.
 
 // tileWords is the number of vectors of words of half a tile.
 const tileWords = 2 * panels.TileQuads
@@ -95,9 +96,9 @@ func addWords(i int, words, x, tmp, sum reg.Register) {
 	VPADDD(tmp, sum, sum)
 }
 
-// eachWord makes words of a tile's codes: those with an even i are of even bytes. It needs
-// all registers but the sums of the first row; of what do may write it leaves yX alone
-// between the words of four columns.
+// eachWord makes words of a tile's codes, vector i of each half: those with an even i are of
+// even bytes. It leaves the sums of the first row alone, and yX while do gets the words of
+// four columns.
 func (k *kernel) eachWord(s *isa.ISA, f *frame2, do func(i, half int, w reg.Register)) {
 	for g := range 2 {
 		k.signedBytes(s, g)
