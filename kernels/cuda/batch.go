@@ -71,7 +71,7 @@ const (
 	mostAhead    = 16 << 20              // bytes that a launch has the second-level cache fetch
 	rowsAtOnce   = 64                    // that go through a block of the model together
 	slotsThreads = 256
-	spansThreads = tokenThreads - warpLen
+	spansThreads = 256
 )
 
 // unitType reports whether the units multiply weights of a type.

@@ -83,11 +83,13 @@ template <int D> DEVICE void handOn(const SpansArgs &a, int r, int head, const f
 	a.to.put(r, head * (D / 4) + lane(), there, v, a.to.form(formOf<true>(a.format, lane() % (kGroup / 4), 1)));
 }
 
-// spans computes a head of a row over one of its spans.
+// spans computes a head of a row over one of its spans. Blocks are small, so that all of a step's
+// run at once: they wait longer than they compute.
+constexpr int kSpansWarps = 8;
 template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 	SHARED(float, own, 3 * D);
 	SHARED(float, outs, kTokenWarps * D);
-	SHARED(float, tops, kTokenWarps);
+	SHARED(float, tops, kSpansWarps);
 	SHARED(float, sums, kTokenWarps);
 	const TurnArgs &t = a.turn;
 	int split = block() % a.splits, head = block() / a.splits % t.heads, r = a.first + block() / a.splits / t.heads;
@@ -96,27 +98,27 @@ template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 	if (split >= s.splits) return;
 	int kvHead = head / (t.heads / t.kvHeads), begin = split * s.span, end = minimum(row.pos + 1, begin + s.span);
 	Cache<K> keys(row, t.layer, 0, kvHead, t.kvHeads, D), values(row, t.layer, 1, kvHead, t.kvHeads, D);
-	Positions<K, D, 2> positions(keys, values, begin, end);
-	int part = thread() / D, at = thread() % D;
-	bool last = part < 3 && end == row.pos + 1; // the block sees the row's own position: it stores key and value
-	if (!a.alone) {
-		if (part == 0) own[at] = t.queries[((u64)r * t.heads + head) * D + at];
-	} else {
-		float value = 0;
-		if (part == 0 || last) own[thread()] = value = t.value(part, r, part ? kvHead : head, D, at);
-		computing();
-		float with = part == 0 || last ? own[thread() ^ D / 2] : 0;
-		computing();
-		const float *rope = t.rope + (u64)row.pos * D + at % (D / 2);
-		if (part < 2) value = turned(value, at < D / 2 ? -with : with, rope[0], rope[D / 2]);
-		if (part == 0) own[at] = value * t.scale;
-		else if (last) own[thread()] = (part == 1 ? keys : values).store(row.pos, at, value);
+	Positions<K, D, 2, kSpansWarps> positions(keys, values, begin, end);
+	bool last = end == row.pos + 1; // the block sees the row's own position: it stores key and value
+	for (int i = thread(); i < (a.alone && last ? 3 : 1) * D; i += kSpansWarps * kWarp) {
+		int part = i / D, at = i % D;
+		if (!a.alone) {
+			own[i] = t.queries[((u64)r * t.heads + head) * D + at];
+			continue;
+		}
+		float value = t.value(part, r, part ? kvHead : head, D, at);
+		if (part < 2) {
+			float with = t.value(part, r, part ? kvHead : head, D, at ^ D / 2);
+			const float *rope = t.rope + (u64)row.pos * D + at % (D / 2);
+			value = turned(value, at < D / 2 ? -with : with, rope[0], rope[D / 2]);
+		}
+		own[i] = part == 0 ? value * t.scale : (part == 1 ? keys : values).store(row.pos, at, value);
 	}
-	computing();
+	barrier();
 	Span mine = positions.attend(own, a.alone ? row.pos : -1, outs, tops, sums);
 	if (s.splits == 1) {
-		if (thread() < D) own[at] = rounded(divide(mine.out, mine.sum));
-		computing();
+		if (thread() < D) own[thread()] = rounded(divide(mine.out, mine.sum));
+		barrier();
 		return handOn<D>(a, r, head, own);
 	}
 	if (thread() >= D) return;
@@ -142,5 +144,5 @@ template <int D> DEVICE void joinSpans(const SpansArgs &a) {
 #define ROWS_KERNELS(D, type) ROWS_KERNELS_(D, type)
 #define ROWS_KERNELS_(D, type) \
 	KERNEL(turn##D##_##type, TurnArgs, D / 2) { turn<CacheOf_##type, D>(a); } \
-	KERNEL_AT_ONCE(spans##D##_##type, SpansArgs, kTokenThreads, 2) { spans<CacheOf_##type, D>(a); } \
+	KERNEL_AT_ONCE(spans##D##_##type, SpansArgs, kSpansWarps *kWarp, 4) { spans<CacheOf_##type, D>(a); } \
 	KERNEL(joinSpans##D##_##type, SpansArgs, D) { joinSpans<D>(a); }

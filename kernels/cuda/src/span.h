@@ -53,16 +53,28 @@ DEVICE Span joined(const Span &a, const Span &b) {
 
 // The keys and values of a span that a lane reads ahead: what it takes to read them is longer
 // than what it takes to use them. As many lanes as have 8 values each take a position, with a
-// softmax of their own; all are merged in the end.
-template <class K, int D, int Ahead> struct Positions {
+// softmax of their own; all are merged in the end. A block of fewer warps than a token's does
+// what those do one after the other, in their order.
+template <class K, int D, int Ahead, int Warps = kTokenWarps> struct Positions {
 	static constexpr int lanes = D / 8, atOnce = kTokenThreads / lanes; // positions
+	static constexpr int turns = (kTokenWarps + Warps - 1) / Warps;     // of a warp
 	static constexpr int some = sizeof(typename K::Words) > 16 ? 2 : Ahead;
 	const Cache<K> &keys, &values;
-	int first, end, mine, i; // first is the warp's
+	int begin, first, end, mine, i; // first is the warp's
 	Octet<K> k[some], v[some];
 
-	DEVICE_METHOD Positions(const Cache<K> &keys, const Cache<K> &values, int begin, int end) : keys(keys), values(values), end(end) {
-		first = begin + warp() * (kWarp / lanes), mine = lane() / lanes, i = lane() % lanes * 8;
+	DEVICE_METHOD Positions(const Cache<K> &keys, const Cache<K> &values, int begin, int end) : keys(keys), values(values), begin(begin), end(end) {
+		mine = lane() / lanes, i = lane() % lanes * 8;
+		start(0);
+	}
+
+	// has reports whether a token's block has a warp of that number.
+	static DEVICE_METHOD bool has(int w) { return turns * Warps == kTokenWarps || w < kTokenWarps; }
+
+	// start reads the first positions of a turn.
+	DEVICE_METHOD void start(int turn) {
+		int w = warp() + turn * Warps;
+		first = has(w) ? begin + w * (kWarp / lanes) : end;
 #pragma unroll
 		for (int n = 0; n < some; n++) load(n, first + n * atOnce);
 	}
@@ -73,12 +85,15 @@ template <class K, int D, int Ahead> struct Positions {
 	}
 
 	// attend returns what the span makes of value thread() of a head, for the first D threads.
-	// own is the query, in shared memory, and with Own what position pos has instead of what
-	// is in the cache: its key and its value. outs, [warp][D], tops and sums, [warp], are shared
-	// memory, too. Declared here, they made decode 3 % slower on an H100; the machine code does
-	// not show why.
+	// own is the query, in shared memory, and what position pos has instead of what is in the
+	// cache: its key and its value. outs, [kTokenWarps][D], tops, [Warps], and sums,
+	// [kTokenWarps], are shared memory, too. Declared here, they made decode 3 % slower on an
+	// H100; the machine code does not show why.
 	DEVICE_METHOD Span attend(const float *own, int pos, float *outs, float *tops, float *sums) {
-		float top = -kInfinity, sum = 0, acc[8] = {}, query[8];
+		struct {
+			float top = -kInfinity, sum = 0, acc[8] = {};
+		} made[turns];
+		float query[8];
 #pragma unroll
 		for (int j = 0; j < 8; j++) query[j] = own[i + j];
 		auto eight = [&](float (&to)[8], const Octet<K> &o, bool isOwn, const float *own) INLINED {
@@ -88,68 +103,81 @@ template <class K, int D, int Ahead> struct Positions {
 #pragma unroll
 				for (int j = 0; j < 8; j++) to[j] = own[i + j];
 		};
+#pragma unroll
+		for (int turn = 0; turn < turns; turn++) {
+			if (turn > 0) start(turn);
+			float &top = made[turn].top, &sum = made[turn].sum, (&acc)[8] = made[turn].acc;
 #pragma unroll 1
-		for (; first < end; first += some * atOnce)
+			for (; first < end; first += some * atOnce)
 #pragma unroll
-			for (int n = 0; n < some; n += 2) {
-				int from = first + n * atOnce; // of two positions
-				if (from >= end) continue;
-				float scores[2], value[8], next = top;
-				// The token's own may not be in the cache yet.
-				auto isOwn = [&](int j) INLINED { return minimum(from + j * atOnce + mine, end - 1) == pos; };
+				for (int n = 0; n < some; n += 2) {
+					int from = first + n * atOnce; // of two positions
+					if (from >= end) continue;
+					float scores[2], value[8], next = top;
+					// The token's own may not be in the cache yet.
+					auto isOwn = [&](int j) INLINED { return minimum(from + j * atOnce + mine, end - 1) == pos; };
 #pragma unroll
-				for (int j = 0; j < 2; j++) {
-					float key[8];
-					eight(key, k[n + j], isOwn(j), own + D);
-					scores[j] = 0;
+					for (int j = 0; j < 2; j++) {
+						float key[8];
+						eight(key, k[n + j], isOwn(j), own + D);
+						scores[j] = 0;
 #pragma unroll
-					for (int c = 0; c < 8; c++) scores[j] += key[c] * query[c];
+						for (int c = 0; c < 8; c++) scores[j] += key[c] * query[c];
+					}
+#pragma unroll
+					for (int j = 0; j < 2; j++) {
+#pragma unroll
+						for (int m = 1; m < lanes; m *= 2) scores[j] += exchange(scores[j], m);
+						if (from + j * atOnce + mine >= end) scores[j] = -kInfinity;
+						next = maximum(next, scores[j]);
+					}
+					float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
+					top = next;
+					sum *= factor;
+#pragma unroll
+					for (int c = 0; c < 8; c++) acc[c] *= factor;
+#pragma unroll
+					for (int j = 0; j < 2; j++) {
+						float e = exponential(scores[j] - origin);
+						sum += e;
+						eight(value, v[n + j], isOwn(j), own + 2 * D);
+#pragma unroll
+						for (int c = 0; c < 8; c++) acc[c] += e * value[c];
+					}
+					if (from + some * atOnce < end) load(n, from + some * atOnce), load(n + 1, from + (some + 1) * atOnce);
 				}
-#pragma unroll
-				for (int j = 0; j < 2; j++) {
-#pragma unroll
-					for (int m = 1; m < lanes; m *= 2) scores[j] += exchange(scores[j], m);
-					if (from + j * atOnce + mine >= end) scores[j] = -kInfinity;
-					next = maximum(next, scores[j]);
-				}
-				float origin = next == -kInfinity ? 0 : next, factor = exponential(top - origin);
-				top = next;
-				sum *= factor;
-#pragma unroll
-				for (int c = 0; c < 8; c++) acc[c] *= factor;
-#pragma unroll
-				for (int j = 0; j < 2; j++) {
-					float e = exponential(scores[j] - origin);
-					sum += e;
-					eight(value, v[n + j], isOwn(j), own + 2 * D);
-#pragma unroll
-					for (int c = 0; c < 8; c++) acc[c] += e * value[c];
-				}
-				if (from + some * atOnce < end) load(n, from + some * atOnce), load(n + 1, from + (some + 1) * atOnce);
-			}
+		}
 		// The block's largest score, and then what positions have relative to that.
-		float most = top;
+		float most = made[0].top;
+#pragma unroll
+		for (int turn = 1; turn < turns; turn++) most = maximum(most, made[turn].top);
 #pragma unroll
 		for (int m = lanes; m < kWarp; m *= 2) most = maximum(most, exchange(most, m));
 		if (lane() == 0) tops[warp()] = most;
-		computing();
+		barrierOf<Warps * kWarp>(kComputing);
 #pragma unroll
-		for (int w = 0; w < kTokenWarps; w++) most = maximum(most, tops[w]);
-		float factor = exponential(top - most); // 0 of lanes that had no positions
-		sum *= factor;
+		for (int w = 0; w < Warps; w++) most = maximum(most, tops[w]);
 #pragma unroll
-		for (int j = 0; j < 8; j++) acc[j] *= factor;
+		for (int turn = 0; turn < turns; turn++) {
+			int w = warp() + turn * Warps;
+			if (!has(w)) continue;
+			float sum = made[turn].sum, (&acc)[8] = made[turn].acc;
+			float factor = exponential(made[turn].top - most); // 0 of lanes that had no positions
+			sum *= factor;
 #pragma unroll
-		for (int m = lanes; m < kWarp; m *= 2) {
-			sum += exchange(sum, m);
+			for (int j = 0; j < 8; j++) acc[j] *= factor;
 #pragma unroll
-			for (int j = 0; j < 8; j++) acc[j] += exchange(acc[j], m);
+			for (int m = lanes; m < kWarp; m *= 2) {
+				sum += exchange(sum, m);
+#pragma unroll
+				for (int j = 0; j < 8; j++) acc[j] += exchange(acc[j], m);
+			}
+			if (lane() < lanes)
+#pragma unroll
+				for (int j = 0; j < 8; j++) outs[w * D + i + j] = acc[j];
+			if (lane() == 0) sums[w] = sum;
 		}
-		if (lane() < lanes)
-#pragma unroll
-			for (int j = 0; j < 8; j++) outs[warp() * D + i + j] = acc[j];
-		if (lane() == 0) sums[warp()] = sum;
-		computing();
+		barrierOf<Warps * kWarp>(kComputing);
 		if (thread() >= D) return {};
 		float all = 0, out = 0;
 #pragma unroll
