@@ -186,7 +186,8 @@ func TestGPUDeep(t *testing.T) {
 }
 
 // TestGPULong decodes a long text: the logits at its end are those that exact
-// prefill gives, and no memory is lost.
+// prefill gives, and no memory is lost. Activations of 11 bits are 1e-3 away from
+// exact ones after 20 tokens; errors that add up would show after 10 000.
 func TestGPULong(t *testing.T) {
 	n := 10000
 	if *realGPU < 0 {
@@ -197,7 +198,7 @@ func TestGPULong(t *testing.T) {
 		return tiny(t, Options{Exact: exact, Device: dev, GPULayers: AllLayers, Context: n, KV: "f32"})
 	}
 	ids := readGolden(t).Prompts[0].IDs[:5]
-	for _, exact := range []bool{true, false} {
+	for exact, bar := range map[bool]float64{true: 1e-4, false: 4e-3} {
 		t.Run(fmt.Sprintf("exact %v", exact), func(t *testing.T) {
 			m, reference := load(exact), load(true)
 			before, _, err := dev.MemInfo()
@@ -218,8 +219,8 @@ func TestGPULong(t *testing.T) {
 				want := logits(t, reference, text[:n], WantLast)
 				d := distance(seq[0].Logits, want)
 				t.Logf("after %d tokens the relative distance is %.2g", n, d)
-				if !(d <= 1e-4) {
-					t.Errorf("after %d tokens the relative distance is %.2g, want at most 1e-4", n, d)
+				if !(d <= bar) {
+					t.Errorf("after %d tokens the relative distance is %.2g, want at most %g", n, d, bar)
 				}
 			}()
 			if after, _, err := dev.MemInfo(); err != nil || after != before {
