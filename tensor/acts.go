@@ -145,7 +145,7 @@ func (a *Acts) WordsRow(i int) []Words {
 func (b *Block) SetSums(sums [2]int32) {
 	for h, sum := range sums {
 		b.Start[h] = -128 * sum
-		b.Sum[h] = b.D[h] * float32(sum)
+		b.Sum[h] = float32(b.D[h] * float32(sum)) // not fused with what follows
 	}
 	both := b.Sum[0] + b.Sum[1]
 	b.Both = [2]float32{both, both}
@@ -154,7 +154,7 @@ func (b *Block) SetSums(sums [2]int32) {
 // SetSums sets what follows from the sums of the halves' codes and the scale.
 func (w *Words) SetSums(sums [2]int32) {
 	for h, sum := range sums {
-		w.Sum[h] = w.D * float32(sum)
+		w.Sum[h] = float32(w.D * float32(sum)) // not fused with what follows
 	}
 	w.Both = w.Sum[0] + w.Sum[1]
 }

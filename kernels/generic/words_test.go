@@ -27,7 +27,7 @@ func TestQuantizeWords(t *testing.T) {
 				t.Errorf("block %d, value %d: %g became %d times %g", i, j, v, q, w.D)
 			}
 		}
-		lo, hi := w.D*float32(sums[0]), w.D*float32(sums[1])
+		lo, hi := float32(w.D*float32(sums[0])), float32(w.D*float32(sums[1]))
 		if w.Sum != [2]float32{lo, hi} || w.Both != lo+hi {
 			t.Errorf("block %d: sums are %v and %g, want %g, %g and %g", i, w.Sum, w.Both, lo, hi, lo+hi)
 		}
