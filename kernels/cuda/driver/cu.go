@@ -11,6 +11,7 @@ package driver
 //
 // extern CUresult qgo_cuda_status;
 // extern const char *qgo_cuda_reason;
+// extern void *qgo_cuda_edges;
 //
 // // A launch with one parameter, which cu's Launch limits to 8 bytes.
 // static CUresult qgo_launch(CUfunction f, unsigned grid, unsigned threads, unsigned shared, const void *args) {
@@ -25,6 +26,15 @@ package driver
 // 	p.func = f, p.gridDimX = grid, p.gridDimY = p.gridDimZ = 1, p.blockDimX = threads, p.blockDimY = p.blockDimZ = 1;
 // 	p.sharedMemBytes = shared, p.kernelParams = params;
 // 	return cuGraphAddKernelNode(node, graph, &before, before != NULL, &p);
+// }
+//
+// // Has a node wait for another one itself: from CUDA 12.3 on edges have a kind (CUgraphEdgeData), here
+// // the programmatic one, and ports, here that of a kernel whose blocks have said so or ended.
+// static CUresult qgo_early(CUgraph graph, CUgraphNode before, CUgraphNode node) {
+// 	typedef struct { unsigned char from, to, kind, reserved[5]; } Edge;
+// 	typedef CUresult (*AddEdges)(CUgraph, const CUgraphNode *, const CUgraphNode *, const Edge *, size_t);
+// 	Edge edge = {.from = 1, .kind = 1};
+// 	return ((AddEdges)qgo_cuda_edges)(graph, &before, &node, &edge, 1);
 // }
 //
 // static CUresult qgo_instantiate(CUgraphExec *exec, CUgraph graph) {
@@ -276,13 +286,23 @@ func copied(call string, n int, err error) error {
 	return failed(call, bytesText(n), err)
 }
 
-type module struct{ m cu.Module }
+type module struct {
+	m     cu.Module
+	early map[string]bool // kernels of such names
+}
+
+// earlyCapability is that of GPUs whose kernels may begin early.
+const earlyCapability = 9
 
 func (c *context) Load(ptx string) (Module, error) {
+	var early map[string]bool
+	if c.info.Major >= earlyCapability && C.qgo_cuda_edges != nil {
+		ptx, early = Early(ptx)
+	}
 	log := make([]byte, 8<<10)
 	m, err := cu.LoadDataEx(ptx, &cu.JITErrorLogBuffer{Buffer: log})
 	if err == nil {
-		return &module{m}, nil
+		return &module{m, early}, nil
 	}
 	text, _, _ := bytes.Cut(log, []byte{0})
 	return nil, failed("cuModuleLoadDataEx", strings.TrimSpace(string(text)), err)
@@ -293,13 +313,14 @@ func (m *module) Function(name string) (Function, error) {
 	if err != nil {
 		return nil, failed("cuModuleGetFunction", name, err)
 	}
-	return &function{name: name, f: f}, nil
+	return &function{name: name, f: f, early: m.early[name]}, nil
 }
 
 type function struct {
 	name         string
 	f            cu.Function
 	shared, most int // bytes of a block of the next launch, and that there may be
+	early        bool
 }
 
 // handle is the driver's; cu's Function is that and nothing else.
@@ -342,12 +363,22 @@ func (c *context) Graph(launches []Launch) (Graph, error) {
 	}
 	defer C.cuGraphDestroy(all)
 	var before C.CUgraphNode
-	for _, l := range launches {
-		k := l.F.(*function)
+	for i, l := range launches {
+		k, last := l.F.(*function), before
+		// A kernel that waits for no other lets none begin either.
+		early := k.early && i > 0 && launches[i-1].F.(*function).early
+		if early {
+			before = nil
+		}
 		var node C.CUgraphNode
 		r := C.qgo_node(&node, all, before, k.handle(), C.uint(l.Grid), C.uint(l.Threads), C.uint(l.Shared), unsafe.Pointer(unsafe.SliceData(l.Args)))
 		if err := status("cuGraphAddKernelNode", k.name, r); err != nil {
 			return nil, err
+		}
+		if early {
+			if err := status("cuGraphAddDependencies", k.name, C.qgo_early(all, last, node)); err != nil {
+				return nil, err
+			}
 		}
 		before = node
 	}

@@ -49,7 +49,8 @@ type Context interface {
 	// Launch starts grid blocks of threads threads. args are the bytes of the
 	// kernel's one parameter, a struct.
 	Launch(f Function, grid, threads int, args []byte) error
-	// Graph prepares launches, each of which begins when the one before has ended.
+	// Graph prepares launches, each of which begins when the one before has ended, or, where kernels
+	// can wait for that themselves, when all blocks of the one before have begun.
 	Graph(launches []Launch) (Graph, error)
 	// Record has the device note, as event number i, when it has done all work
 	// before. Wait waits for it, and Elapsed for event j and returns the time from event i to it.

@@ -48,6 +48,9 @@ __asm__(".text\n"
 CUresult qgo_cuda_status = CUDA_ERROR_NOT_INITIALIZED;
 const char *qgo_cuda_reason = "";
 
+// cuGraphAddDependencies with kinds of edges, which older headers do not have; NULL where drivers do not.
+void *qgo_cuda_edges;
+
 // cuInit always succeeds: see above. The true result is in qgo_cuda_status.
 CUresult cuInit(unsigned int flags) {
 	static int called;
@@ -62,6 +65,7 @@ CUresult cuInit(unsigned int flags) {
 		void *f = dlsym(lib, functions[i].name);
 		if (f) *functions[i].slot = f;
 	}
+	qgo_cuda_edges = dlsym(lib, "cuGraphAddDependencies_v2");
 	if (init) qgo_cuda_status = init(flags);
 	return CUDA_SUCCESS;
 }

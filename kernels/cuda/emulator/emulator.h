@@ -124,6 +124,8 @@ static inline void copyOrZero(Shared to, const void *global, bool there) {
 }
 static inline void endGroup() {}
 template <int N> static inline void waitGroups() {}
+static inline void startNext() {}
+static inline void awaitLaunch() {}
 
 static inline void loadTilesAs(u32 (&r)[4], Shared row, bool transposed) {
 	const u32 *all = gather((const u32 *)&row, 2);

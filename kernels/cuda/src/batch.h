@@ -75,6 +75,7 @@ struct Item {
 // a token's kernel add it. A block does one item after the other, all blocks about as many steps.
 // What a part needs of x is in the block's memory.
 template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
+	startNext();
 	constexpr int halvesOfGroup = oneScale<F> ? 1 : 2, ofX = 8 * Eights;
 	constexpr int ofGroup = kTileGroups * kWarp; // threads that have the same rows
 	int groups = (u32)a.w.cols / kGroup, steps = (u32)(groups + kTileGroups - 1) / kTileGroups, length = minimum(a.length, steps);
@@ -88,7 +89,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	int part = (u32)begin / (length * items), ofPart = minimum(length, steps - part * length);
 	int i = (u32)(begin - part * length * items + ofPart - 1) / ofPart, at = part * length * items + i * ofPart;
 	if (i == items) i = 0, part++;
-	if (at >= limit) return;
+	if (at >= limit) return awaitLaunch();
 
 	BatchTiles &mine = ((BatchTiles *)blockMemory())[warp()];
 	const RowOfX *staged = (RowOfX *)((BatchTiles *)blockMemory() + warps()); // [groups of the part][of x]
@@ -121,6 +122,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	weights.load(a.w, item.rows, part * length * kTileGroups + phase, groups);
 	int row = lane() / 4, t = lane() % 4;
 	bool fresh = true; // the part is
+	awaitLaunch();
 #pragma unroll 1
 	while (true) {
 		int first = item.part * length * kTileGroups;
@@ -184,7 +186,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 		}
 		// A lane adds up what the four warps have of one row, each for other rows of x. The memory
 		// of the weights is that of a part of the sums.
-		constexpr int together = Eights < 2 ? Eights : 2, ofWarp = 8 * together / kTileGroups, stride = kBatchRows + 8;
+		constexpr int together = Eights < 2 ? Eights : 2, ofWarp = 8 * together / kTileGroups, stride = kBatchRows + 4;
 		float *to = (float *)&mine, *from = (float *)(&mine - phase);
 		int r = item.rows + lane(), x = firstX + phase * ofWarp;
 		float *y = a.y + item.part * a.apart + (u64)x * a.stride + r;
@@ -217,6 +219,8 @@ constexpr int kFewThreads = 256;
 // float16 numbers, or where reading weights takes longest. Slots are in its order. A warp
 // has one part of one tile.
 template <class F, int N> DEVICE void few(const BatchArgs &a) {
+	startNext();
+	awaitLaunch();
 	SHARED(Slot, zeros, 1);
 	int groups = (u32)a.w.cols / kGroup, ofPart = a.length * kTileGroups, parts = (u32)(groups + ofPart - 1) / ofPart, last = a.w.rows - 1;
 	int passes = (u32)(a.n + N - 1) / N, firstX = block() % passes * N, item = block() / passes * warps() + warp();
@@ -258,6 +262,7 @@ template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 // rows of x instead of two parts of one. A warp has one part of 16 rows of weights. Blocks are
 // small, so that several share a multiprocessor: one copies x while another one multiplies.
 template <class F, int Pairs> DEVICE void pairs(const BatchArgs &a) {
+	startNext();
 	constexpr int ofX = 2 * Pairs, apart = ofX + 1; // from tail to tail of neighbouring groups: another bank
 	int groups = (u32)a.w.cols / kGroup, ofPart = minimum(a.length * kTileGroups, groups), parts = (u32)(groups + ofPart - 1) / ofPart, last = a.w.rows - 1;
 	int passes = (u32)(a.n + ofX - 1) / ofX, firstX = block() % passes * ofX, item = block() / passes;
@@ -278,6 +283,7 @@ template <class F, int Pairs> DEVICE void pairs(const BatchArgs &a) {
 	float *scales = (float *)(staged + ofPart * ofX); // [groups of the part, and zeros][apart]
 	for (int i = thread(); i < ofX * 4; i += threads()) ((uint4v *)zeros)[i] = 0;
 	if (thread() < ofX) scales[ofPart * apart + thread()] = 0;
+	awaitLaunch();
 	const RowOfX *all = (const RowOfX *)a.x + firstX;
 	const float4v *tails = tailsOf((const RowOfX *)a.x, groups, a.rowsOfX) + firstX;
 	for (int g = first + warp(); g < end; g += warps()) {

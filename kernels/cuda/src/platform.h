@@ -222,6 +222,13 @@ DEVICE void loadTransposed(u32 (&r)[4], Shared row) {
 		: "memory");
 }
 
+// What follows does nothing but in graphs on GPUs of compute capability 9.0 and more: see Early in the
+// driver package, which makes instructions of these comments. A kernel that calls awaitLaunch may begin
+// while the launch in front of it still runs; it must not write anything before that, nor read what
+// launches of the graph write. startNext lets the launch behind begin, once all blocks have called it.
+DEVICE void startNext() { asm volatile("// griddepcontrol.launch_dependents;"); }
+DEVICE void awaitLaunch() { asm volatile("// griddepcontrol.wait;" ::: "memory"); }
+
 // multiplyTiles adds a product of 16x16 and 16x8 float16 numbers to 16x8 numbers that a
 // warp has: lane i has two of row i/4 in c[0] and c[1], and two of row i/4 + 8 in the
 // others. The tiles of a are the left upper, left lower, right upper and right lower

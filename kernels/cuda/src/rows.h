@@ -33,6 +33,8 @@ struct TurnArgs {
 // two values of it that are turned together.
 template <class K, int D> DEVICE void turn(const TurnArgs &a) {
 	constexpr int half = D / 2;
+	startNext();
+	awaitLaunch();
 	int all = a.heads + 2 * a.kvHeads, r = block() / all, head = block() % all, at = thread(), matrix = 0;
 	if (head >= a.heads) matrix = 1, head -= a.heads;
 	if (matrix == 1 && head >= a.kvHeads) matrix = 2, head -= a.kvHeads;
@@ -87,6 +89,8 @@ template <int D> DEVICE void handOn(const SpansArgs &a, int r, int head, const f
 // run at once: they wait longer than they compute.
 constexpr int kSpansWarps = 8;
 template <class K, int D> DEVICE void spans(const SpansArgs &a) {
+	startNext();
+	awaitLaunch();
 	SHARED(float, own, 3 * D);
 	SHARED(float, outs, kTokenWarps * D);
 	SHARED(float, tops, kSpansWarps);
@@ -128,6 +132,8 @@ template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 
 // joinSpans joins those of a head; a block does one head of a row.
 template <int D> DEVICE void joinSpans(const SpansArgs &a) {
+	startNext();
+	awaitLaunch();
 	int head = block() % a.turn.heads, r = a.first + block() / a.turn.heads;
 	int splits = spansOf(a, a.turn.rows[r].pos + 1).splits;
 	if (splits == 1) return;

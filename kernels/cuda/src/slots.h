@@ -88,7 +88,9 @@ DEVICE float4v normed(float4v v, int i, bool there, const float *norm) {
 // norm's factor is that of a token.
 template <class F> DEVICE void slotsOf(const SlotsArgs &a) {
 	constexpr int quadsOfGroup = kGroup / 4;
+	startNext();
 	clearSquares();
+	awaitLaunch();
 	int quads = a.width / 4, r = block() / a.blocks, of = block() % a.blocks * kSlotsThreads;
 	float *x = a.x + (u64)(a.rows ? a.rows[r] : r) * a.stride;
 	float scale = a.gated ? a.gated[r] : 0;

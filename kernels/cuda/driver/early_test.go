@@ -1,0 +1,76 @@
+package driver
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEarly makes the kernels early that are embedded. Of the modules for steps of several sequences
+// all do so that are launched there; none of them writes to the GPU's memory before it waits. The
+// other modules stay as they are.
+func TestEarly(t *testing.T) {
+	files, err := filepath.Glob("../ptx/*.ptx")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	writes := regexp.MustCompile(`\b(st\.(relaxed\.gpu\.)?global|st\.volatile|atom|red)\b`)
+	modules := map[string]int{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".ptx")
+		text, early := Early(string(b))
+		var want []string
+		if typ, ok := strings.CutPrefix(name, "sm_80_batch_"); ok {
+			modules["batch"]++
+			want = []string{"few_" + typ, "slots_" + typ}
+			switch typ {
+			case "F32", "BF16":
+				want = append(want, "few4_"+typ)
+			case "F16":
+				want = append(want, "batch16_"+typ, "batch8_"+typ)
+			default:
+				want = append(want, "batch16_"+typ, "batch32_"+typ, "batch8_"+typ)
+			}
+		} else if suffix, ok := strings.CutPrefix(name, "sm_80_rows"); ok {
+			modules["rows"]++
+			want = []string{"joinSpans" + suffix, "spans" + suffix, "turn" + suffix}
+		} else if text != string(b) {
+			t.Errorf("%s: changed", name)
+		}
+		var got []string
+		for k := range early {
+			got = append(got, k)
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v begin early, want %v", name, got, want)
+		}
+		if want == nil {
+			continue
+		}
+		if !strings.Contains(text, "\n.version 7.8\n.target sm_90\n") || strings.Contains(text, "// griddepcontrol") {
+			t.Errorf("%s: not for compute capability 9.0", name)
+		}
+		for _, k := range strings.Split(text, ".entry ")[1:] {
+			kernel, body, _ := strings.Cut(k, "(")
+			before, _, waits := strings.Cut(body, "\tgriddepcontrol.wait;\n")
+			if waits && writes.MatchString(before) {
+				t.Errorf("%s writes before it waits", kernel)
+			}
+			if waits && !strings.Contains(before, "\tgriddepcontrol.launch_dependents;\n") {
+				t.Errorf("%s does not let the next one begin before it waits", kernel)
+			}
+		}
+	}
+	if modules["batch"] < 15 || modules["rows"] != 6 {
+		t.Errorf("of the modules for several sequences there are %v", modules)
+	}
+}
