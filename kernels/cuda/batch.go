@@ -204,11 +204,8 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 	if p.err == nil {
 		p.err = p.dev.functions[name].Share(shape.bytes)
 	}
-	args.w, args.x = l.w, p.slots
+	args.w, args.x, args.rowsOfX = l.w, p.slots, p.xRows(l, length, n).rowsOfX
 	args.n, args.stride, args.length = int32(n), l.w.rows, int32(length)
-	if !shape.few {
-		args.rowsOfX = int32(roundUpTo(n, mostOfX))
-	}
 	call(p, name, shape.blocks, shape.warps*warpLen, args)
 	return all
 }

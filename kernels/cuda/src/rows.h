@@ -90,20 +90,21 @@ template <int D> DEVICE void handOn(const SpansArgs &a, int r, int head, const f
 constexpr int kSpansWarps = 8;
 template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 	startNext();
-	awaitLaunch();
 	SHARED(float, own, 3 * D);
 	SHARED(float, outs, kTokenWarps * D);
 	SHARED(float, tops, kSpansWarps);
 	SHARED(float, sums, kTokenWarps);
 	const TurnArgs &t = a.turn;
+	if (!a.alone) awaitLaunch(); // else no launch of the graph writes a key or a value that is read
 	int split = block() % a.splits, head = block() / a.splits % t.heads, r = a.first + block() / a.splits / t.heads;
 	CacheRow row = t.rows[r];
 	Spans s = spansOf(a, row.pos + 1);
-	if (split >= s.splits) return;
+	if (split >= s.splits) return awaitLaunch();
 	int kvHead = head / (t.heads / t.kvHeads), begin = split * s.span, end = minimum(row.pos + 1, begin + s.span);
 	Cache<K> keys(row, t.layer, 0, kvHead, t.kvHeads, D), values(row, t.layer, 1, kvHead, t.kvHeads, D);
 	Positions<K, D, 2, kSpansWarps> positions(keys, values, begin, end);
 	bool last = end == row.pos + 1; // the block sees the row's own position: it stores key and value
+	awaitLaunch();
 	for (int i = thread(); i < (a.alone && last ? 3 : 1) * D; i += kSpansWarps * kWarp) {
 		int part = i / D, at = i % D;
 		if (!a.alone) {
