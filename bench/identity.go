@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"qgo/bench/machine"
 	"qgo/gguf"
 	"qgo/model"
 	"qgo/quant"
@@ -22,8 +21,6 @@ func BuildCommit() string {
 	}
 	return "unknown"
 }
-
-func cpuInfo() string { return machine.CPUName() }
 
 // params is the number of weights in a file.
 func params(f *gguf.File) (n int64) {

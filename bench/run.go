@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"qgo/bench/machine"
 	"qgo/bench/roofline"
 	"qgo/kernels"
 	"qgo/kernels/plan"
@@ -85,7 +86,7 @@ func (r *Runner) Run(ctx context.Context, t Test) (*Result, error) {
 	m := r.Model
 	cost := m.Cost()
 	res := &Result{
-		BuildCommit: BuildCommit(), CPUInfo: cpuInfo(), Backends: "CPU",
+		BuildCommit: BuildCommit(), CPUInfo: machine.CPUName(), Backends: "CPU",
 		ModelFilename: m.File.Name, ModelType: modelType(m), ModelSize: m.File.Size(), ModelParams: params(m.File),
 		Batch: m.MaxRows(), Threads: m.Threads(), TypeK: m.KVType(), TypeV: m.KVType(),
 		Prompt: t.Prompt, Gen: t.Gen, Depth: t.Depth, Scenario: t.Scenario,

@@ -34,10 +34,21 @@ type Info struct {
 // CPUName is the processor's name, or the architecture's where the system
 // does not tell.
 func CPUName() string {
-	if n := strings.TrimSpace(cpuid.CPU.BrandName); n != "" {
-		return n
+	return cpuName(cpuid.CPU.BrandName, cpuid.CPU.Family, cpuid.CPU.Model)
+}
+
+// cpuName adds family and model to a brand without a number, which is what virtual
+// machines are often given: "Intel(R) Xeon(R) Processor" is any of several
+// generations.
+func cpuName(brand string, family, model int) string {
+	brand = strings.TrimSpace(brand)
+	if brand == "" {
+		return runtime.GOARCH
 	}
-	return runtime.GOARCH
+	if name, _, _ := strings.Cut(brand, "@"); family != 0 && !strings.ContainsAny(name, "0123456789") {
+		return fmt.Sprintf("%s, family %d model %d", brand, family, model)
+	}
+	return brand
 }
 
 // Info describes the machine of the sensors; what only gopsutil knows is that

@@ -3,6 +3,7 @@ package machine
 import (
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -383,5 +384,25 @@ func TestHere(t *testing.T) {
 	last := series.Samples[len(series.Samples)-1]
 	if len(series.Samples) < 3 || last.MemUsed <= 0 || last.At < 20*time.Millisecond || series.Cost <= 0 {
 		t.Errorf("%d samples, the last %+v, cost %v", len(series.Samples), last, series.Cost)
+	}
+}
+
+func TestCPUName(t *testing.T) {
+	for _, c := range []struct {
+		brand         string
+		family, model int
+		want          string
+	}{
+		{"AMD EPYC", 25, 17, "AMD EPYC, family 25 model 17"},
+		{"Intel(R) Xeon(R) Processor  ", 6, 207, "Intel(R) Xeon(R) Processor, family 6 model 207"},
+		{"Intel(R) Xeon(R) CPU @ 2.20GHz", 6, 85, "Intel(R) Xeon(R) CPU @ 2.20GHz, family 6 model 85"},
+		{"AMD Ryzen 9 7950X 16-Core Processor", 25, 97, "AMD Ryzen 9 7950X 16-Core Processor"},
+		{"Apple M3", 0, 0, "Apple M3"},
+		{"a brand of arm64", 0, 0, "a brand of arm64"},
+		{" ", 6, 207, runtime.GOARCH},
+	} {
+		if got := cpuName(c.brand, c.family, c.model); got != c.want {
+			t.Errorf("cpuName(%q, %d, %d) = %q, want %q", c.brand, c.family, c.model, got, c.want)
+		}
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/klauspost/cpuid/v2"
 	"github.com/spf13/cobra"
 
 	"qgo/bench"
+	"qgo/bench/machine"
 	"qgo/kernels"
 	"qgo/kernels/devices"
 	"qgo/kernels/plan"
@@ -29,7 +29,7 @@ func newDevices() *cobra.Command {
 				Threads  int      `json:"threads"`
 				Tiers    []string `json:"tiers"`
 				Features []string `json:"features"`
-			}{cpuName(), kernels.Cores(), tiers, tier.Instructions()}
+			}{machine.CPUName(), kernels.Cores(), tiers, tier.Instructions()}
 			if wantsJSON(cmd) {
 				type gpu struct {
 					Kind string `json:"kind"`
@@ -63,13 +63,6 @@ func newDevices() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-func cpuName() string {
-	if n := strings.TrimSpace(cpuid.CPU.BrandName); n != "" {
-		return n
-	}
-	return runtime.GOARCH
 }
 
 func newVersion() *cobra.Command {

@@ -113,7 +113,7 @@ func (h *host) examine() []finding {
 
 func kernelsFinding() finding {
 	tiers := tier.Names()
-	f := finding{Topic: "kernels", Found: fmt.Sprintf("%s, on %s", tiers[0], cpuName())}
+	f := finding{Topic: "kernels", Found: fmt.Sprintf("%s, on %s", tiers[0], machine.CPUName())}
 	if len(tiers) == 1 {
 		f.Advice = "only plain Go: there are no kernels for this CPU's vector instructions, or the build has the tag noasm"
 	}
