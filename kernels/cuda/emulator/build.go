@@ -71,7 +71,7 @@ func hashOf(patterns ...string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			fmt.Fprintln(h, name, len(data))
+			fmt.Fprintln(h, filepath.Base(name), len(data))
 			h.Write(data)
 		}
 	}
