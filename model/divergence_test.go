@@ -105,7 +105,7 @@ func groupBy32(t *testing.T, m *Model) {
 		}
 	}
 	of32 := *m.tier
-	of32.Group, of32.Bfloat = tier.Go32.Group, nil
+	of32.Group, of32.Many = tier.Go32.Group, nil
 	of32.MatMul, of32.Quantize = tier.Go32.MatMul, tier.Go32.Quantize
 	m.tier = &of32
 	if err := m.placeCPU(context.Background(), nil); err != nil {

@@ -14,6 +14,7 @@ import (
 	"qgo/kernels"
 	"qgo/kernels/cpu"
 	"qgo/kernels/plan"
+	"qgo/kernels/tier"
 	"qgo/model/tokenizer"
 	"qgo/tensor"
 )
@@ -62,10 +63,8 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 	if m.plan, err = newPlan(f, c); err != nil {
 		return nil, err
 	}
-	if o.Fast {
-		set.tier = cpu.Fast(m.plan, set.tier)
-		m.fast, m.tier = set.tier != m.tier, set.tier
-	}
+	m.tier, m.fast = tierFor(m.plan, set.tier, o)
+	set.tier = m.tier
 	memory := set.memory(f, m.plan, o)
 	if m.repack = memory.Weights > 0; o.Device == nil || set.context > maxContext {
 		if err := m.checkMemory(memory); err != nil {
@@ -84,6 +83,16 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Model, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// tierFor returns the tier that computes a plan, and whether it is that of Options.Fast.
+func tierFor(p plan.Plan, t *tier.Tier, o Options) (_ *tier.Tier, fast bool) {
+	if o.Fast {
+		if f := cpu.Fast(p, t); f != t {
+			return f, true
+		}
+	}
+	return cpu.Suited(p, t), false
 }
 
 // checkMemory reports whether what a model takes is there, and warns if its file

@@ -63,6 +63,7 @@ func Survey(f *gguf.File, o Options) (*Config, Memory, Cost, error) {
 	if err != nil {
 		return nil, Memory{}, Cost{}, err
 	}
+	set.tier, _ = tierFor(p, set.tier, o)
 	return c, set.memory(f, p, o), costOf(p, set.kv), nil
 }
 

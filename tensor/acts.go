@@ -48,14 +48,14 @@ const WordsBytes = int(unsafe.Sizeof(Words{}))
 
 // Acts is a batch of N activation rows of Cols values in the forms that matrix
 // kernels read: as they are, quantised to 8 bits or rounded to bfloat16, and
-// quantised to 16 bits. Where they have the last form it is the only one that is
+// quantised to 16 bits. Where they have the last form but not the one of 8 bits it is what is
 // multiplied with integer weights.
 type Acts struct {
 	N, Cols int
 	F       []float32 // [N][FStride], of which Cols are used
 	Q       []Block   // [N][Stride], of which Cols/32 are used
 	W       []Words   // [N][Stride], of which Cols/32 are used
-	Bfloat  bool      // each block of Q holds 32 numbers in bfloat16 instead
+	Many    bool      // they are in the tier's form for many rows: in Q, in bfloat16, or in W
 	FStride int       // values from one row to the next
 	Stride  int       // blocks, or Words, from one row to the next
 }
@@ -140,6 +140,9 @@ func (a *Acts) WordsRow(i int) []Words {
 	i *= a.Stride
 	return a.W[i : i+a.Cols/BlockLen]
 }
+
+// Fine reports whether integer weights are multiplied with the form in 16 bits.
+func (a *Acts) Fine() bool { return a.W != nil && a.Q == nil }
 
 // SetSums sets what follows from the sums of the groups' codes and their scales.
 func (b *Block) SetSums(sums [2]int32) {

@@ -49,7 +49,7 @@ func number(bfloat uint16) float32 { return math.Float32frombits(uint32(bfloat) 
 
 // each runs f for the products that this machine has: all are emulated where it
 // can expand weights, and done by AMX where it has that.
-func each(t *testing.T, f func(t *testing.T, l *panel.Bfloat)) {
+func each(t *testing.T, f func(t *testing.T, l *panel.Expanded)) {
 	if !cpuid.CPU.Supports(conversions...) || !ISA.Base.Here() {
 		t.Skipf("this CPU lacks some of %v", conversions)
 	}
@@ -64,7 +64,7 @@ func each(t *testing.T, f func(t *testing.T, l *panel.Bfloat)) {
 
 // TestMatMul compares with plain Go, bit for bit.
 func TestMatMul(t *testing.T) {
-	each(t, func(t *testing.T, l *panel.Bfloat) { paneltest.TestBfloat(t, l, generic.MatMulTiles) })
+	each(t, func(t *testing.T, l *panel.Expanded) { paneltest.TestExpanded(t, l, generic.MatMulTiles) })
 }
 
 func BenchmarkMatMul(b *testing.B) {
@@ -79,11 +79,10 @@ func BenchmarkMatMul(b *testing.B) {
 			if cols%typ.BlockLen() != 0 {
 				continue
 			}
-			w := paneltest.BfloatWeights(rng, typ, rows, cols)
+			w := paneltest.AnyWeights(rng, typ, rows, cols)
 			m := paneltest.Pack(l, w)
 			for _, n := range []int{32, 128, 512} {
-				x := tensor.NewActs(n, cols)
-				x.Bfloat = true
+				x := paneltest.NewActs(l, n, cols)
 				dst, mul := make([]float32, n*rows), l.NewMultiplier(n)
 				b.Run(fmt.Sprintf("%v/cols=%d/n=%d", typ, cols, n), func(b *testing.B) {
 					for b.Loop() {

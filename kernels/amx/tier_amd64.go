@@ -25,6 +25,7 @@ var ISA = tier.ISA{
 
 func init() {
 	t := bfloats("amx", quant.Type.Integer)
+	t.Floats = avx512.Words("amx", &ISA)
 	t.Fast = bfloats("amxfast", all)
 	tier.Register(t)
 }
@@ -35,12 +36,12 @@ func all(quant.Type) bool { return true }
 // some types.
 func bfloats(name string, in func(quant.Type) bool) *tier.Tier {
 	t := avx512.Vectors.Tier(name, &ISA, layout(multiplyTiles, in))
-	t.Bfloat, t.InBfloat = avx512.Bfloat, in
+	t.Many = &tier.Many{Bfloat: avx512.Bfloat, In: in}
 	return t
 }
 
 // layout is that of package avx512, with what multiplies tiles of some types.
-func layout(tiles func(*panel.TileArgs), in func(quant.Type) bool) *panel.Bfloat {
+func layout(tiles func(*panel.TileArgs), in func(quant.Type) bool) *panel.Expanded {
 	expand := Expand
 	for _, t := range quant.Types() {
 		if floats := avx512.ExpandFloats[t]; floats != nil {
@@ -50,7 +51,7 @@ func layout(tiles func(*panel.TileArgs), in func(quant.Type) bool) *panel.Bfloat
 			expand[t] = nil
 		}
 	}
-	return &panel.Bfloat{Kernels: panel.Join(&avx512.Mul, &avx512.FloatMul), Expand: &expand, Tiles: tiles}
+	return &panel.Expanded{Kernels: panel.Join(&avx512.Mul, &avx512.FloatMul), Expand: &expand, Tiles: tiles}
 }
 
 // multiplyTiles multiplies activations with expanded weights: see

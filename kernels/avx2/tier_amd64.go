@@ -19,8 +19,10 @@ var (
 
 func init() {
 	words := Vectors32
-	words.Plain, words.Words = tier.GoWords, quantizeWords
-	tier.Register(words.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere}))
+	words.Plain = tier.GoWords
+	t := words.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere})
+	t.Words = QuantizeWords
+	tier.Register(t)
 	tier.Register(Vectors.Tier("avxvnni", &vnni, &panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}))
 }
 
@@ -61,6 +63,14 @@ func quantize(x *float32, dst *tensor.Block, n int)
 //
 //go:noescape
 func quantize32(x *float32, dst *tensor.Block, n int)
+
+// QuantizeWords is that of package generic.
+func QuantizeWords(x []float32, dst []tensor.Words) {
+	if len(dst) > 0 {
+		x = x[:len(dst)*tensor.BlockLen]
+		quantizeWords(&x[0], &dst[0], len(dst))
+	}
+}
 
 // quantizeWords quantises n times 32 values to 16 bits.
 //

@@ -16,11 +16,10 @@ var BF16 = tier.ISA{Features: []cpuid.FeatureID{cpuid.AVX512BF16}, Base: &VNNI}
 
 // fast is the tier of --fast.
 func fast() *tier.Tier {
-	t := Vectors.Tier("avx512bf16", &BF16, &panel.Bfloat{
+	t := Vectors.Tier("avx512bf16", &BF16, &panel.Expanded{
 		Kernels: panel.Join(&Mul, &FloatMul), Expand: &ExpandFloats, Tiles: multiplyPairs,
 	})
-	t.Bfloat = Bfloat
-	t.InBfloat = func(t quant.Type) bool { return ExpandFloats[t] != nil }
+	t.Many = &tier.Many{Bfloat: Bfloat, In: func(t quant.Type) bool { return ExpandFloats[t] != nil }}
 	return t
 }
 

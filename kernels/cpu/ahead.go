@@ -73,14 +73,21 @@ func (p *pass) gather(x *tensor.Acts, l *linear) {
 		return
 	}
 	for i := range x.N {
-		if p.reduced(l.W) {
-			row := x.QuantRow(i)
-			kernels.Prefetch(unsafe.Pointer(unsafe.SliceData(row)), len(row)*tensor.BlockBytes)
-		} else {
-			row := x.Row(i)
-			kernels.Prefetch(unsafe.Pointer(unsafe.SliceData(row)), len(row)*4)
+		switch {
+		case !p.reduced(l.W):
+			fetch(x.Row(i))
+		case p.manyWords:
+			fetch(x.WordsRow(i))
+		default:
+			fetch(x.QuantRow(i))
 		}
 	}
+}
+
+// fetch asks for what is in row.
+func fetch[T any](row []T) {
+	var one T
+	kernels.Prefetch(unsafe.Pointer(unsafe.SliceData(row)), len(row)*int(unsafe.Sizeof(one)))
 }
 
 // weights returns those of panels [lo, hi) that there are.

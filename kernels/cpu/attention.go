@@ -192,7 +192,7 @@ func (p *pass) finish(s *scratch, layer int, t *tile, heads heads, r results) {
 			p.tier.Scale(out[j*d:(j+1)*d], r.acc[n*d:(n+1)*d], 1/r.sum[n])
 		}
 		if quantised {
-			p.reduceFew(s, out, p.acts.attn.QuantRow(t.row + i)[from/tensor.BlockLen:to/tensor.BlockLen])
+			p.reduceFew(s, out, p.reducedRow(&p.acts.attn, t.row+i, from/tensor.BlockLen))
 		}
 	}
 }

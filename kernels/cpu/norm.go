@@ -20,12 +20,12 @@ type norms struct {
 }
 
 // normalise norms the hidden states, in the forms that the matrices need: as they
-// are, and with reduced in 8 bits or bfloat16 too, to which fine adds their
+// are, and with reduced in 8 bits or the form for many too, to which fine adds their
 // finer form. See [pass.normed] and [pass.fine] for where they are.
 // Afterwards workers look ahead to down, or if it is nil to the output's matrix.
 func (p *pass) normalise(w *kernels.Worker, weight []float32, reduced, fine bool, down *linear) {
 	t := p.workers[w.ID]
-	t.Norm.Bfloat = p.bfloat
+	t.Norm.Many = p.many
 	if p.rows() <= ownRows {
 		t.Norms = norms{weight, reduced, true, fine, down}
 		return
@@ -107,8 +107,11 @@ func (p *pass) normRow(w *kernels.Worker, i int, x, weight []float32, reduced bo
 	row := t.Norm.Row(i)
 	p.tier.RMSNorm(row, x, weight, p.Eps)
 	w.Fetch(normFetch)
-	if reduced {
-		p.reduce(row, t.Norm.QuantRow(i), t.Norm.Bfloat)
+	switch {
+	case reduced && t.Norm.Many:
+		p.reduce(row, p.reducedRow(t.Norm, i, 0))
+	case reduced:
+		p.tier.Quantize(row, t.Norm.QuantRow(i))
 	}
 }
 
@@ -143,24 +146,15 @@ func subtract(left, row []float32, blocks []tensor.Block) {
 	}
 }
 
-// reduce quantises values to 8 bits, or rounds them to bfloat16.
-func (p *pass) reduce(x []float32, dst []tensor.Block, bfloat bool) {
-	if bfloat {
-		p.tier.Bfloat(x, dst)
-	} else {
-		p.tier.Quantize(x, dst)
-	}
-}
-
-// copyRow copies row j of src to row i of dst, in the forms that dst has.
+// copyRow copies row j of src to row i of dst, in the forms that both have.
 func copyRow(dst *tensor.Acts, i int, src *tensor.Acts, j int) {
-	if dst.F != nil {
+	if dst.F != nil && src.F != nil {
 		copy(dst.Row(i), src.Row(j))
 	}
-	if dst.Q != nil {
+	if dst.Q != nil && src.Q != nil {
 		copy(dst.QuantRow(i), src.QuantRow(j))
 	}
-	if dst.W != nil {
+	if dst.W != nil && src.W != nil {
 		copy(dst.WordsRow(i), src.WordsRow(j))
 	}
 }
@@ -175,11 +169,11 @@ func (p *pass) quantise(w *kernels.Worker, layer int) {
 	n := a.Cols / tensor.BlockLen
 	for it := p.items(w, plan.OpAttention, p.rows(), fitting(p.workers[w.ID].Out[0], a.Cols)); it.Next(); {
 		for i := it.Lo; i < it.Hi; i++ {
-			p.reduce(a.Row(i), blocks[(i-it.Lo)*n:][:n], p.bfloat)
+			p.reduce(a.Row(i), blocks.from((i-it.Lo)*n))
 		}
 		if it.Commit() {
 			for i := it.Lo; i < it.Hi; i++ {
-				copy(a.QuantRow(i), blocks[(i-it.Lo)*n:])
+				p.reducedRow(a, i, 0).copy(blocks.from((i-it.Lo)*n), n)
 			}
 		}
 	}
@@ -189,12 +183,12 @@ func (p *pass) quantise(w *kernels.Worker, layer int) {
 // finer form of activations. In bfloat16 one of them is as near: KL from exact arithmetic is
 // 7.4e-4 in the mean over a text with one and 6.1e-4 with two (godoc-tiny q8_0),
 // where two of 8 bits for keys and values have 2.6e-3.
-func (p *pass) finer(ms ...tensor.Tensor) bool { return !p.bfloat && p.integer(ms...) }
+func (p *pass) finer(ms ...tensor.Tensor) bool { return !p.many && p.integer(ms...) }
 
 // reduced reports whether one of the matrices is multiplied with activations in
-// 8 bits or in bfloat16.
+// 8 bits or in the form for many rows.
 func (p *pass) reduced(ms ...tensor.Tensor) bool {
-	return p.integer(ms...) || p.bfloat && inBfloat(p.tier, ms...)
+	return p.integer(ms...) || p.many && p.tier.Many.Multiplies(ms...)
 }
 
 func (s *Stage) integer(ms ...tensor.Tensor) bool { return integer(s.tier, ms...) }

@@ -34,7 +34,8 @@ type pass struct {
 
 	halfCounts []atomic.Int32 // [FFN/BlockLen]: half blocks that are written
 	halves     []float32      // [ownRows][FFN]: see halfBlock
-	bfloat     bool           // blocks multiply in bfloat16
+	many       bool           // blocks multiply in the form for many rows
+	manyWords  bool           // which is words
 	hidden     []float32      // [rows][Width], for the next stage
 	logits     []float32      // [len(outputs)][Vocab]
 	schedule
@@ -87,9 +88,15 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.acts.fine.Slice(&all.fine, 0, rows)
 	p.acts.attn.Slice(&all.attn, 0, rows)
 	p.acts.ffn.Slice(&all.ffn, 0, rows)
-	p.bfloat = b.Many && p.Stage.bfloat
+	p.many = b.Many && p.Stage.many
+	p.manyWords = p.many && manyWords(p.tier)
 	for _, a := range []*tensor.Acts{&p.acts.norm, &p.acts.attn, &p.acts.ffn} {
-		a.Bfloat = p.bfloat
+		a.Many = p.many
+		if p.manyWords {
+			a.Q = nil
+		} else {
+			a.W = nil
+		}
 	}
 	for i := range headCounts(p.Dims, rows) {
 		p.heads[i].Store(0)
@@ -214,7 +221,7 @@ func (p *pass) head(w *kernels.Worker) {
 	for first := 0; first < len(p.outputs); first += room {
 		part := p.outputs[first:min(first+room, len(p.outputs))]
 		t := p.workers[w.ID]
-		t.Norm.Bfloat = false
+		t.Norm.Many = false
 		for it := p.items(w, plan.OpNorm, len(part), 1); it.Next(); {
 			i := part[it.Lo]
 			p.normRow(w, 0, p.x[i*p.Width:(i+1)*p.Width], p.Head.Norm, planes > 1)

@@ -19,13 +19,13 @@ const (
 	smallestTile = 32
 )
 
-// In bfloat16 a tile has as few panels as are multiplied together, and many
+// In the form for many rows a tile has as few panels as are multiplied together, and many
 // rows: each of its weights is converted first, which takes as long as its
 // products with some 100 rows.
 const (
-	bfloatPanels       = panel.BfloatPanels
-	bfloatTileRows     = tileValues / (bfloatPanels * panel.Rows)
-	smallestBfloatTile = 128
+	manyPanels       = panel.ExpandedPanels
+	manyTileRows     = tileValues / (manyPanels * panel.Rows)
+	smallestManyTile = 128
 )
 
 // blockPanels is the number of panels that yield a block of activations.
@@ -39,7 +39,7 @@ func panels(l *linear) int { return (l.W.Rows + panel.Rows - 1) / panel.Rows }
 
 // grid cuts the product of a matrix with rows of activations into items: tiles
 // of some panels and some rows. Consecutive items have the same panels and
-// consecutive rows; in bfloat16, where it is the activations that do not fit in
+// consecutive rows; in the form for many, where it is the activations that do not fit in
 // the nearest caches, the same rows and consecutive panels.
 type grid struct {
 	items, most int // for [kernels.Worker.Items]
@@ -48,23 +48,23 @@ type grid struct {
 	tiles       int // of rows
 	tileRows    int
 	rows        int
-	bfloat      bool
+	many        bool
 }
 
 // newGrid cuts a matrix of that many panels, of which unit must stay together.
-func newGrid(workers, panels, unit, rows int, bfloat bool) grid {
-	if bfloat {
-		unit = max(unit, bfloatPanels)
+func newGrid(workers, panels, unit, rows int, many bool) grid {
+	if many {
+		unit = max(unit, manyPanels)
 	}
 	if rows <= fewRows {
 		return grid{
 			items: (panels + unit - 1) / unit, most: tileValues / (rows * unit * panel.Rows),
-			panels: unit, tiles: 1, tileRows: rows, rows: rows, bfloat: bfloat,
+			panels: unit, tiles: 1, tileRows: rows, rows: rows, many: many,
 		}
 	}
-	g, smallest := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows, bfloat: bfloat}, smallestTile
-	if bfloat {
-		g.panels, g.tileRows, smallest = bfloatPanels, bfloatTileRows, smallestBfloatTile
+	g, smallest := grid{most: 1, panels: tilePanels, tileRows: tileRows, rows: rows, many: many}, smallestTile
+	if many {
+		g.panels, g.tileRows, smallest = manyPanels, manyTileRows, smallestManyTile
 	}
 	g.groups = (panels + g.panels - 1) / g.panels
 	for g.tileRows > smallest && g.groups*((rows+g.tileRows-1)/g.tileRows) < enough*workers {
@@ -82,7 +82,7 @@ func (g *grid) tile(lo, hi int) (row, n, from, to int) {
 		return 0, g.rows, lo * g.panels * panel.Rows, hi * g.panels * panel.Rows
 	}
 	tile, group := lo%g.tiles, lo/g.tiles
-	if g.bfloat {
+	if g.many {
 		tile, group = lo/g.groups, lo%g.groups
 	}
 	row, from = tile*g.tileRows, group*g.panels*panel.Rows
@@ -118,7 +118,7 @@ func (p *pass) queriesKeysValues(w *kernels.Worker, layer int) {
 	t, l := p.workers[w.ID], &p.layers[layer]
 	stride := p.QDim() + 2*p.KVDim()
 	three := [...]*linear{&l.Q, &l.K, &l.V}
-	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows(), p.bfloat)
+	g := newGrid(w.Of, panels(&l.Q)+panels(&l.K)+panels(&l.V), 1, p.rows(), p.many)
 	for it := p.items(w, plan.OpQKV, g.items, g.most); it.Next(); {
 		p.look(w, plan.OpQKV, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
@@ -188,7 +188,7 @@ func (p *pass) gateUnit() int {
 func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 	t := p.workers[w.ID]
 	reduced := p.reduced(l.Down.W)
-	g := newGrid(w.Of, panels(&l.Gate), p.gateUnit(), p.rows(), p.bfloat)
+	g := newGrid(w.Of, panels(&l.Gate), p.gateUnit(), p.rows(), p.many)
 	for it := p.items(w, plan.OpGateUp, g.items, g.most); it.Next(); {
 		p.look(w, plan.OpGateUp, it.Lo, g.items)
 		row, n, lo, hi := g.tile(it.Lo, it.Hi)
@@ -223,7 +223,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 			continue
 		}
 		for i := range n {
-			copy(p.acts.ffn.QuantRow(row + i)[from:], t.Blocks[i*blocks:(i+1)*blocks])
+			p.reducedRow(&p.acts.ffn, row+i, from).copy(t.Blocks.from(i*blocks), blocks)
 		}
 		if lo%tensor.BlockLen != 0 {
 			p.halfBlock(t, lo, n, out, m)
@@ -238,7 +238,7 @@ func (p *pass) gateAndUp(w *kernels.Worker, l *layers) {
 // from number first on. What comes too much stays there.
 func (p *pass) reduceUnits(t *scratch, first, n, from int) {
 	n = (n + quantUnit - 1) / quantUnit * quantUnit
-	p.reduce(t.Out[0][from:from+n*tensor.BlockLen], t.Blocks[first:first+n], p.bfloat)
+	p.reduce(t.Out[0][from:from+n*tensor.BlockLen], t.Blocks.from(first))
 }
 
 // halfBlock writes the outputs of gate and up from a column on, those of one
@@ -253,26 +253,27 @@ func (p *pass) halfBlock(t *scratch, column, n int, out []float32, m int) {
 		return
 	}
 	for i := range n {
-		p.reduceFew(t, p.halves[i*p.FFN+block*tensor.BlockLen:][:tensor.BlockLen], p.acts.ffn.QuantRow(i)[block:block+1])
+		p.reduceFew(t, p.halves[i*p.FFN+block*tensor.BlockLen:][:tensor.BlockLen], p.reducedRow(&p.acts.ffn, i, block))
 	}
 }
 
 // reduceFew is reduce where there may be fewer blocks than suit the kernels.
-func (p *pass) reduceFew(t *scratch, x []float32, dst []tensor.Block) {
-	if len(dst) >= quantUnit {
-		p.reduce(x, dst, p.bfloat)
+func (p *pass) reduceFew(t *scratch, x []float32, dst reduced) {
+	n := len(x) / tensor.BlockLen
+	if n >= quantUnit {
+		p.reduce(x, dst)
 		return
 	}
 	copy(t.Out[1], x)
-	p.reduce(t.Out[1][:quantUnit*tensor.BlockLen], t.Blocks[:quantUnit], p.bfloat)
-	copy(dst, t.Blocks)
+	p.reduce(t.Out[1][:quantUnit*tensor.BlockLen], t.Blocks)
+	dst.copy(t.Blocks, n)
 }
 
 // addProduct adds the products of l with x to the hidden states.
 func (p *pass) addProduct(w *kernels.Worker, op plan.Op, l *linear, x *tensor.Acts) {
 	t := p.workers[w.ID]
 	out := t.Out[0]
-	g := newGrid(w.Of, panels(l), 1, p.rows(), p.bfloat)
+	g := newGrid(w.Of, panels(l), 1, p.rows(), p.many)
 	gathered := false
 	for it := p.items(w, op, g.items, g.most); it.Next(); {
 		p.look(w, op, it.Lo, g.items)

@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"unsafe"
-
 	"qgo/kernels/generic"
 	"qgo/kernels/panel"
 	"qgo/kernels/plan"
@@ -26,14 +24,14 @@ type scratch struct {
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
 	Visible []int
-	Key     []byte         // of one head, before it goes into its block
-	Acts    tensor.Acts    // the rows that are being multiplied
-	Out     [2][]float32   // tiles of one matrix or of gate and up; or a few rows
-	Blocks  []tensor.Block // a tile in quantised form
-	Norm    *tensor.Acts   // normed rows
-	Fine    *tensor.Acts   // their finer form, and on the way to it as numbers
-	Norms   norms          // that the worker has to do for itself
-	Partial results        // two sets: merged ones and those of the current chunk
+	Key     []byte       // of one head, before it goes into its block
+	Acts    tensor.Acts  // the rows that are being multiplied
+	Out     [2][]float32 // tiles of one matrix or of gate and up; or a few rows
+	Blocks  reduced      // a tile in quantised form
+	Norm    *tensor.Acts // normed rows
+	Fine    *tensor.Acts // their finer form, and on the way to it as numbers
+	Norms   norms        // that the worker has to do for itself
+	Partial results      // two sets: merged ones and those of the current chunk
 	Clock   opClock
 }
 
@@ -45,7 +43,7 @@ func outValues(d plan.Dims) int {
 }
 
 // multiplierRows is the number of rows of the largest tile.
-func multiplierRows(maxRows int) int { return min(maxRows, max(tileRows, bfloatTileRows)) }
+func multiplierRows(maxRows int) int { return min(maxRows, max(tileRows, manyTileRows)) }
 
 func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
 	n := attnRows * d.Group()
@@ -56,8 +54,8 @@ func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
 		Visible: make([]int, n),
 		Key:     tensor.Make[uint8](4 * d.HeadDim),
 		Out:     [2][]float32{tensor.Make[float32](values), tensor.Make[float32](values)},
-		Blocks:  make([]tensor.Block, values/tensor.BlockLen),
-		Norm:    tensor.NewActs(rowsAtOnce, d.Width),
+		Blocks:  newReduced(t, values/tensor.BlockLen),
+		Norm:    reducedForms(t).NewActs(rowsAtOnce, d.Width),
 		Fine:    fineForms(t, true).NewActs(rowsAtOnce, d.Width),
 		Partial: newResults(2*n, d.HeadDim),
 	}
@@ -73,8 +71,8 @@ func scratchBytes(p plan.Plan, o Options) int64 {
 	longest := max(p.Width, p.QDim(), p.FFN)
 	n := attnRows * p.Group()
 	size := generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + n*(4*p.HeadDim+8) + 4*p.HeadDim +
-		2*4*outValues(p.Dims) + outValues(p.Dims)/tensor.BlockLen*int(unsafe.Sizeof(tensor.Block{})) +
-		int(tensor.Forms{Float: true, Quantised: true}.Bytes(rowsAtOnce, p.Width)+fineForms(o.Tier, true).Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
+		2*4*outValues(p.Dims) + reducedBytes(o.Tier, outValues(p.Dims)/tensor.BlockLen) +
+		int(reducedForms(o.Tier).Bytes(rowsAtOnce, p.Width)+fineForms(o.Tier, true).Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
 	if o.Tier != nil && o.Tier.Panels != nil {
 		size += o.Tier.Panels.PackerBytes(longest) + packBytes + o.Tier.Panels.MultiplierBytes(multiplierRows(o.MaxRows))
 	}
@@ -89,7 +87,10 @@ func ffnForms(p plan.Plan, t *tier.Tier) (f tensor.Forms) {
 			f.Quantised = true
 		} else {
 			f.Float = true
-			f.Quantised = f.Quantised || inBfloat(t, down)
+			if t != nil && t.Many.Multiplies(down) {
+				f.Words = manyWords(t)
+				f.Quantised = !f.Words
+			}
 		}
 	}
 	return f
@@ -111,7 +112,7 @@ func Bytes(p plan.Plan, o Options) int64 {
 	if p.Embedding != nil {
 		total += 4 * n * int64(p.Width)
 	}
-	both := tensor.Forms{Float: true, Quantised: true}
+	both := reducedForms(o.Tier)
 	total += both.Bytes(normRows(o.MaxRows), p.Width) + fineForms(o.Tier, false).Bytes(o.MaxRows, p.Width) + both.Bytes(o.MaxRows, p.QDim()) + ffnForms(p, o.Tier).Bytes(o.MaxRows, p.FFN)
 	return total + passBytes(o.MaxRows, p.FFN) + attentionBytes(p.Dims, o) + scratchBytes(p, o)*int64(o.Workers)
 }

@@ -45,7 +45,7 @@ type Stage struct {
 	progress func(share float64)
 	profile  profile
 
-	bfloat    bool          // whether blocks multiply many rows in bfloat16
+	many      bool          // whether blocks multiply many rows in a form of their own
 	arena     *tensor.Arena // weights in panels
 	layers    []layers      // [Blocks]
 	headLayer linear
@@ -87,9 +87,9 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 		s.hidden = tensor.Make[float32](n * p.Width)
 	}
 	s.acts = acts{
-		norm: *tensor.NewActs(normRows(n), p.Width),
+		norm: *reducedForms(o.Tier).NewActs(normRows(n), p.Width),
 		fine: *fineForms(o.Tier, false).NewActs(n, p.Width),
-		attn: *tensor.NewActs(n, p.QDim()),
+		attn: *reducedForms(o.Tier).NewActs(n, p.QDim()),
 		ffn:  *ffnForms(p, o.Tier).NewActs(n, p.FFN),
 	}
 	s.qkv = tensor.Make[float32](n * (p.QDim() + 2*p.KVDim()))
@@ -99,7 +99,7 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 	for range o.Workers {
 		s.workers = append(s.workers, newScratch(p.Dims, o.Tier, o.MaxRows))
 	}
-	s.bfloat = bfloatBlocks(p, o.Tier, o.Original)
+	s.many = manyBlocks(p, o.Tier, o.Original)
 	for i := range s.passes {
 		s.passes[i].init(s)
 	}
@@ -122,8 +122,8 @@ func New(p plan.Plan, o Options) (*Stage, error) {
 // MaxRows is the number of rows of the largest batch.
 func (s *Stage) MaxRows() int { return s.maxRows }
 
-// Apart reports whether batches with Many are multiplied in bfloat16.
-func (s *Stage) Apart() bool { return s.bfloat }
+// Apart reports whether batches with Many are multiplied in a form of their own.
+func (s *Stage) Apart() bool { return s.many }
 
 // SameRows is MaxRows: no kernel's sums depend on the number of rows.
 func (s *Stage) SameRows() int { return s.maxRows }

@@ -32,7 +32,7 @@ func TestOrderOfSums(t *testing.T) {
 			x.Row(0)[column] = v
 		}
 		Bfloat(x.Row(0), x.QuantRow(0))
-		x.Bfloat = true
+		x.Many = true
 		var s Scratch
 		got := make([]float32, 2)
 		if MatMulPairs(got, 2, w, 0, 2, x, &s); got[0] != c.pairs || got[1] != c.pairs {

@@ -42,12 +42,12 @@ type packedGroup struct {
 
 // narrow reports whether four products fit, summed over 16 codes:
 // 16 · 15 · 127 < 2^15.
-func narrow(w *codec.Codes, x *tensor.Acts) bool { return w.Bits <= 4 && x.W == nil }
+func narrow(w *codec.Codes, x *tensor.Acts) bool { return w.Bits <= 4 && !x.Fine() }
 
 // pack writes row i of x to dst, for multiplication with rows like w. Blocks are whole
 // groups or two.
 func pack(dst []packedGroup, x *tensor.Acts, i int, w *codec.Codes, whole, narrow bool) {
-	if x.W != nil {
+	if x.Fine() {
 		packWords(dst, x.WordsRow(i), w)
 		return
 	}

@@ -66,7 +66,7 @@ func matMul(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Ac
 		MatMulExact(dst, stride, w, r0, r1, x, s)
 		return
 	}
-	if x.Bfloat {
+	if x.Many {
 		MatMulTiles(dst, stride, w, r0, r1, x, s)
 		return
 	}

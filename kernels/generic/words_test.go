@@ -121,3 +121,75 @@ func TestMatMulWords(t *testing.T) {
 		}
 	}
 }
+
+// TestExpandWords wants words within half a step of what they stand for, as fine as they may
+// be, and sums of products with activations that have room in 32 bits whatever weights there
+// are.
+func TestExpandWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for name, value := range map[string]func(j int) float32{
+		"random": func(int) float32 { return float32(rng.NormFloat64()) },
+		"equal":  func(int) float32 { return -0.37 },
+		"one":    func(j int) float32 { return float32(j / 31) },
+		"large":  func(j int) float32 { return float32(j) * 0x1p45 },
+		"small":  func(j int) float32 { return float32(j) * 0x1p-50 },
+	} {
+		var w [32]float32
+		var q [32]int16
+		var d [1]float32
+		for j := range w {
+			w[j] = value(j)
+		}
+		ExpandWords(w[:], q[:], d[:])
+		top, sum := 0, 0
+		for j, v := range w {
+			if diff := math.Abs(float64(v) - float64(q[j])*float64(d[0])); diff > 0.51*float64(d[0]) {
+				t.Errorf("%s: value %d, %g, became %d times %g", name, j, v, q[j], d[0])
+			}
+			top, sum = max(top, int(q[j]), -int(q[j])), sum+max(int(q[j]), -int(q[j]))
+		}
+		if top < mostWord-1 && sum < mostWords-16 {
+			t.Errorf("%s: the largest word is %d and their sum %d: they could be finer", name, top, sum)
+		}
+		if sum*tensor.MaxWord > math.MaxInt32 {
+			t.Errorf("%s: the sum of words is %d: sums of products may not fit", name, sum)
+		}
+	}
+	for bad, want := range map[float32]float32{float32(math.Inf(-1)): float32(math.NaN()), 0x1p51: float32(math.NaN()), 0x1p-51: 0} {
+		w, q, d := [32]float32{5: bad}, [32]int16{1}, [1]float32{1}
+		ExpandWords(w[:], q[:], d[:])
+		if d[0] != want && want == want || q != [32]int16{} || (want != want) != (d[0] != d[0]) {
+			t.Errorf("%g became %v times %g, want zeros times %g", bad, q, d[0], want)
+		}
+	}
+}
+
+// TestMatMulFloatWords compares products of floating-point weights as words with float64
+// arithmetic.
+func TestMatMulFloatWords(t *testing.T) {
+	const rows, cols, n = 3, 96, 5
+	rng := rand.New(rand.NewPCG(9, 10))
+	for _, typ := range []quant.Type{quant.F16, quant.BF16} {
+		w := tensor.Tensor{Type: typ, Rows: rows, Cols: cols, Data: make([]byte, rows*typ.RowBytes(cols))}
+		values := randoms(rng, rows*cols)
+		codec.Quantize(typ, w.Data, values)
+		codec.Dequantize(typ, values, w.Data)
+		x := tensor.Forms{Float: true, Words: true}.NewActs(n, cols)
+		for i := range n {
+			copy(x.Row(i), randoms(rng, cols))
+			QuantizeWords(x.Row(i), x.WordsRow(i))
+		}
+		got := make([]float32, n*rows)
+		MatMulWords(got, rows, w, 0, rows, x, &Scratch{})
+		for i, v := range got {
+			var want, size float64
+			for j, a := range x.Row(i / rows) {
+				product := float64(a) * float64(values[i%rows*cols+j])
+				want, size = want+product, size+product*product
+			}
+			if far := math.Abs(float64(v)-want) / math.Sqrt(size); !(far < 3e-4) {
+				t.Errorf("%v: result %d is %g, want %g: %.2g of the products' size away", typ, i, v, want, far)
+			}
+		}
+	}
+}

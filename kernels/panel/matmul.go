@@ -106,7 +106,7 @@ func (mul *multiplier) start(m *Matrix, x *tensor.Acts) {
 	mul.args = Args{PanelBytes: panelBytes(m.Type, m.Cols), Ahead: ahead}
 	mul.current = mul.kernels
 	switch {
-	case m.Type.Integer() && x.W != nil:
+	case m.Type.Integer() && x.Fine():
 		mul.current = mul.words
 		mul.args.Tiles, mul.args.XStride = m.Cols/tileCols, x.Stride*tensor.WordsBytes
 		mul.x = unsafe.Pointer(unsafe.SliceData(x.W))
@@ -125,7 +125,7 @@ func (mul *multiplier) rows(dst []float32, stride int, m *Matrix, p0, p1, c0, c1
 	kernels, a := mul.current[m.Type], &mul.args
 	at := 0 // in a row of activations, and a panel
 	switch {
-	case m.Type.Integer() && x.W != nil:
+	case m.Type.Integer() && x.Fine():
 		_ = x.W[(first+n)*x.Stride-1]
 	case m.Type.Integer():
 		_ = x.Q[(first+n)*x.Stride-1]

@@ -71,9 +71,9 @@ type Multiplier interface {
 // Rows is the number of rows of a panel.
 const Rows = 16
 
-// BfloatPanels is the number of panels that are multiplied together in
-// bfloat16.
-const BfloatPanels = 2
+// ExpandedPanels is the number of panels that are multiplied together with many rows of
+// activations: see Expanded.
+const ExpandedPanels = 2
 
 // tileCols is the number of columns of a tile.
 const tileCols = 32

@@ -28,8 +28,6 @@ type Ops struct {
 	// Quantize quantises n times QuantizeBlocks blocks.
 	Quantize       func(x *float32, dst *tensor.Block, n int)
 	QuantizeBlocks int
-	// Words quantises n blocks to 16 bits, where Plain does so.
-	Words func(x *float32, dst *tensor.Words, n int)
 
 	// Those of attention, for up to Queries queries, a number that
 	// generic.AttnQueries is not below: see [Attention].
@@ -67,9 +65,6 @@ func (o *Ops) Tier(name string, isa *tier.ISA, l panel.Layout) *tier.Tier {
 	t.RMSNorm, t.Rope, t.SwiGLU = o.rmsNorm, o.rope, o.swiGLU
 	t.Add, t.Scale, t.Halves = o.add, o.scale, o.halves
 	t.Quantize, t.Attend, t.Merge = o.quantize, o.attend, o.merge
-	if t.Words != nil {
-		t.Words = o.words
-	}
 	return &t
 }
 
@@ -135,12 +130,4 @@ func (o *Ops) quantize(x []float32, dst []tensor.Block) {
 		n -= unit
 		o.Quantize(&x[n*tensor.BlockLen], &dst[n], 1)
 	}
-}
-
-func (o *Ops) words(x []float32, dst []tensor.Words) {
-	if len(dst) == 0 {
-		return
-	}
-	x = x[:len(dst)*tensor.BlockLen]
-	o.Words(&x[0], &dst[0], len(dst))
 }

@@ -31,11 +31,12 @@ type Tier struct {
 	// Words quantises activations to 16 bits for MatMul and Panels, where one product
 	// with those is faster than two with 8 bits: see package cpu. It is nil where it is not.
 	Words func(x []float32, dst []tensor.Words)
-	// Bfloat rounds activations to bfloat16 for Panels, where many rows are
-	// multiplied faster so; otherwise nil. InBfloat reports for which types of
-	// weights they are. Those that are integers MatMul multiplies so too.
-	Bfloat   func(x []float32, dst []tensor.Block)
-	InBfloat func(quant.Type) bool
+	// Many is how many rows are multiplied with some types of weights by Panels; nil if as
+	// few are. Those of the types that are integers MatMul multiplies so too.
+	Many *Many
+	// Floats is the tier for models whose blocks have floating-point weights only, where that
+	// multiplies many rows faster; otherwise nil.
+	Floats *Tier
 	// Fast is the tier of --fast, which multiplies many rows with floating-point
 	// weights in bfloat16; nil where there is none. It may need more than its
 	// tier: see its ISA.
@@ -58,6 +59,19 @@ type Tier struct {
 	// Integer reports whether MatMul reads the quantised activations for
 	// integer weights.
 	Integer bool
+}
+
+// Many is a form of activations in which many rows are multiplied faster than in those for
+// few. It has one of the two functions.
+type Many struct {
+	Bfloat func(x []float32, dst []tensor.Block) // rounds to bfloat16
+	Words  func(x []float32, dst []tensor.Words) // quantises to 16 bits
+	In     func(quant.Type) bool                 // types of weights that are multiplied with it
+}
+
+// Multiplies reports whether one of the matrices is multiplied in that form; it may be nil.
+func (m *Many) Multiplies(ws ...tensor.Tensor) bool {
+	return m != nil && slices.ContainsFunc(ws, func(w tensor.Tensor) bool { return m.In(w.Type) })
 }
 
 // Go is the plain-Go tier, which runs everywhere.
@@ -118,7 +132,7 @@ func Exact() *Tier {
 	t := *All()[0]
 	t.Name = exact
 	t.MatMul, t.Panels = generic.MatMulExact, nil
-	t.Integer, t.Bfloat, t.Fast = false, nil, nil
+	t.Integer, t.Many, t.Floats, t.Fast = false, nil, nil, nil
 	return &t
 }
 

@@ -29,6 +29,10 @@ const (
 	WordsOffBoth = 68 // scaled sum of both groups,
 	WordsOffSum  = 72 // and sums
 
+	MostWord      = 1<<15 - 1          // of floating-point weights as words: see generic.ExpandWords
+	MostWords     = 1<<17 - 16         // and the sum of 32 of them
+	WordTileBytes = 16*PlaneBytes + 64 // a tile of them with its scales
+
 	MostStreams = 2 // of panel.Args
 )
 

@@ -13,11 +13,11 @@ import (
 	"qgo/tensor"
 )
 
-// TestBfloat compares products in bfloat16 with the reference, bit for bit: all
+// TestExpanded compares products in the form for many rows with the reference, bit for bit: all
 // types that there are, numbers of columns in one part and in several, of rows
 // of weights that fill two panels and do not, and of activations that fill tiles
 // and do not.
-func TestBfloat(t *testing.T, l *panel.Bfloat, reference Reference) {
+func TestExpanded(t *testing.T, l *panel.Expanded, reference Reference) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, typ := range quant.Types() {
 		if l.Expand[typ] == nil {
@@ -35,7 +35,7 @@ func TestBfloat(t *testing.T, l *panel.Bfloat, reference Reference) {
 				{80, 3 * unit, 16, 64, []int{33}},
 				{40, 1024 + unit, 0, 40, []int{35}},
 			} {
-				w := BfloatWeights(rng, typ, size.rows, size.cols)
+				w := AnyWeights(rng, typ, size.rows, size.cols)
 				m := Pack(l, w)
 				for _, n := range size.inputs {
 					compare(t, rng, l, w, m, size.r0, size.r1, n, reference)
@@ -45,8 +45,8 @@ func TestBfloat(t *testing.T, l *panel.Bfloat, reference Reference) {
 	}
 }
 
-// BfloatWeights returns a matrix of numbers of any size.
-func BfloatWeights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
+// AnyWeights returns a matrix of numbers of any size.
+func AnyWeights(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
 	if !t.Integer() {
 		return floats(rng, t, rows, cols)
 	}
@@ -73,21 +73,36 @@ func floats(rng *rand.Rand, t quant.Type, rows, cols int) tensor.Tensor {
 // Reference is a function of package generic that multiplies.
 type Reference func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *tensor.Acts, s *generic.Scratch)
 
-// compare multiplies rows [r0, r1) of w with n rows of activations in
-// bfloat16, which begin 4 bytes off a cache line, and wants the bits of the
+// NewActs returns room for n rows of activations in the layout's form for many.
+func NewActs(l *panel.Expanded, n, cols int) *tensor.Acts {
+	x := tensor.Forms{Float: true, Quantised: !l.Words, Words: l.Words}.NewActs(n, cols)
+	x.Many = true
+	return x
+}
+
+// compare multiplies rows [r0, r1) of w with n rows of activations in the form for many, which
+// begin 4 bytes off a cache line, and wants the bits of the
 // reference, and nothing written beside them.
-func compare(t *testing.T, rng *rand.Rand, l panel.Layout, w tensor.Tensor, m *panel.Matrix, r0, r1, n int, reference Reference) {
+func compare(t *testing.T, rng *rand.Rand, l *panel.Expanded, w tensor.Tensor, m *panel.Matrix, r0, r1, n int, reference Reference) {
 	t.Helper()
-	x := tensor.NewActs(n, w.Cols)
-	raw := tensor.Make[byte]((len(x.Q) + 1) * tensor.BlockBytes)
-	x.Q = unsafe.Slice((*tensor.Block)(unsafe.Pointer(&raw[4])), len(x.Q))
-	x.Bfloat = true
+	x := NewActs(l, n, w.Cols)
+	if l.Words {
+		raw := tensor.Make[byte]((len(x.W) + 1) * tensor.WordsBytes)
+		x.W = unsafe.Slice((*tensor.Words)(unsafe.Pointer(&raw[4])), len(x.W))
+	} else {
+		raw := tensor.Make[byte]((len(x.Q) + 1) * tensor.BlockBytes)
+		x.Q = unsafe.Slice((*tensor.Block)(unsafe.Pointer(&raw[4])), len(x.Q))
+	}
 	for i := range n {
 		row := x.Row(i)
 		for j := range row {
 			row[j] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(40)-20))
 		}
-		generic.Bfloat(row, x.QuantRow(i))
+		if l.Words {
+			generic.QuantizeWords(row, x.WordsRow(i))
+		} else {
+			generic.Bfloat(row, x.QuantRow(i))
+		}
 	}
 	const guard = 42
 	rows := r1 - r0

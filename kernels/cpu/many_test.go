@@ -16,18 +16,33 @@ import (
 	"qgo/tensor"
 )
 
-// TestBfloat computes many tokens with a tier that multiplies them in bfloat16:
-// the bits depend neither on how the tokens are cut into batches nor on the
-// number of workers, are near those of a tier without, and few tokens have the
-// same as there.
-func TestBfloat(t *testing.T) {
-	const rows = 36
+// TestMany computes many tokens with tiers that multiply them in bfloat16, integer weights,
+// and as words, floating-point ones: the bits depend neither on how the tokens are cut into
+// batches nor on the number of workers, are near those of a tier without, and few tokens have
+// the same as there.
+func TestMany(t *testing.T) {
 	bfloat := *tier.Go
-	bfloat.Bfloat, bfloat.InBfloat = generic.Bfloat, quant.Type.Integer
+	bfloat.Many = &tier.Many{Bfloat: generic.Bfloat, In: quant.Type.Integer}
+	t.Run("bfloat16", func(t *testing.T) { testMany(t, tier.Go, &bfloat, small(), 0.02) })
+	p := small()
+	asF16(&p)
+	for _, words := range tier.All() {
+		if words = Suited(p, words); manyWords(words) {
+			few := *words
+			few.Many = nil
+			t.Run("words, "+words.Name, func(t *testing.T) { testMany(t, &few, words, p, 2e-3) })
+		}
+	}
+}
+
+// testMany wants of the tier on what TestMany says, at most so far from the tier without,
+// which multiplies many rows as few.
+func testMany(t *testing.T, without, on *tier.Tier, p plan.Plan, most float64) {
+	const rows = 36
 	compute := func(on *tier.Tier, workers int, many bool, cuts ...int) []float32 {
 		pool := kernels.NewPool(workers, false)
 		defer pool.Close()
-		s, err := New(small(), Options{Pool: pool, Tier: on, Workers: workers, MaxRows: rows, MaxCtx: rows})
+		s, err := New(p, Options{Pool: pool, Tier: on, Workers: workers, MaxRows: rows, MaxCtx: rows})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,23 +72,23 @@ func TestBfloat(t *testing.T) {
 		}
 		return b.Logits
 	}
-	many := compute(&bfloat, 1, true)
+	many := compute(on, 1, true)
 	for _, cuts := range [][]int{{33}, {1, 16, 3}} {
-		if !slices.Equal(compute(&bfloat, 2, true, cuts...), many) {
+		if !slices.Equal(compute(on, 2, true, cuts...), many) {
 			t.Errorf("cut after %v the logits differ", cuts)
 		}
 	}
-	few := compute(tier.Go, 1, false)
-	if !slices.Equal(compute(&bfloat, 1, false), few) || !slices.Equal(compute(tier.Go, 1, true), few) {
-		t.Error("without bfloat16 the logits differ")
+	few := compute(without, 1, false)
+	if !slices.Equal(compute(on, 1, false), few) || !slices.Equal(compute(without, 1, true), few) {
+		t.Error("of few the logits differ")
 	}
 	var diff, size float64
 	for i, v := range few {
 		diff += math.Pow(float64(many[i]-v), 2)
 		size += math.Pow(float64(v), 2)
 	}
-	if far := math.Sqrt(diff / size); far == 0 || !(far < 0.02) {
-		t.Errorf("the distance from 8-bit activations is %.2g of the logits, want more than 0 and less than 0.02", far)
+	if far := math.Sqrt(diff / size); far == 0 || !(far < most) {
+		t.Errorf("the distance from few is %.2g of the logits, want more than 0 and less than %g", far, most)
 	}
 }
 
@@ -113,7 +128,7 @@ func TestFast(t *testing.T) {
 		p := small()
 		c.change(&p)
 		fast := *tier.Go
-		fast.Panels, fast.Bfloat, fast.InBfloat = c.panels, generic.Bfloat, c.in
+		fast.Panels, fast.Many = c.panels, &tier.Many{Bfloat: generic.Bfloat, In: c.in}
 		best := *tier.Go
 		best.Fast = &fast
 		if got := Fast(p, &best) == &fast; got != c.want {
@@ -125,7 +140,8 @@ func TestFast(t *testing.T) {
 	if panels != nil { // a CPU that lacks the instructions
 		t.Setenv("QGO_TEST_LACKS", "1")
 		fast, best := *tier.Go, *tier.Go
-		fast.ISA, fast.Panels, fast.Bfloat, fast.InBfloat = &tier.ISA{Switch: "QGO_TEST_LACKS"}, panels, generic.Bfloat, all
+		fast.ISA, fast.Panels = &tier.ISA{Switch: "QGO_TEST_LACKS"}, panels
+		fast.Many = &tier.Many{Bfloat: generic.Bfloat, In: all}
 		best.Fast = &fast
 		if Fast(p, &best) != &best {
 			t.Error("a tier that this machine cannot run is taken")

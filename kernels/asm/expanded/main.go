@@ -1,11 +1,11 @@
-// Command bfloat generates the kernels for AVX-512 BF16: rounding to bfloat16,
-// and products of numbers that are rounded. Go's assembler does not know the
-// instructions; they are written as bytes.
+// Command expanded generates the kernels of AVX-512 that multiply many rows of activations
+// with weights that were brought into the same form before: in bfloat16, or as words, codes
+// of 16 bits. Go's assembler does not know the instructions for bfloat16; they are written
+// as bytes.
 package main
 
 import (
 	"flag"
-	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -22,7 +22,13 @@ func main() {
 	for _, f := range panels.Floats() {
 		expand(f)
 	}
-	multiply()
+	multiplyPairs()
+	for _, f := range panels.Floats() {
+		if f.Name != "F32" {
+			expandWords(f)
+		}
+	}
+	multiplyWords()
 	Generate()
 }
 
@@ -103,106 +109,25 @@ func sideBySide() Mem {
 	return *sides
 }
 
-// rowsAtOnce are the numbers of rows of activations that are multiplied
-// together. Eight have 16 sums, each of which waits for its last product for
-// less time than the others take; a pair of weights is loaded once for all.
-var rowsAtOnce = []int{8, 4, 2, 1}
-
-// multiply generates the product of rows of activations with 32 rows of weights.
+// multiplyPairs generates the product of rows of activations with 32 rows of weights.
 // What bounds it is VDPBF16PS, one a cycle on a Zen 4: there are two of them for
 // each pair of numbers of a row of activations, which is broadcast by a load.
-func multiply() {
+func multiplyPairs() {
 	isa.Func("multiplyPairs", "func(a *byte)", "multiplyPairs multiplies activations with expanded weights: see panel.TileArgs.")
-	args := isa.Arg("a")
-	at := func(offset int) Mem { return Mem{Base: args, Disp: offset} }
-	x, dst, rows, xStride, dstStride := GP64(), GP64(), GP64(), GP64(), GP64()
-	MOVQ(at(panels.TileArgX), x)
-	MOVQ(at(panels.TileArgDst), dst)
-	MOVQ(at(panels.TileArgRows), rows)
-	MOVQ(at(panels.TileArgXStride), xStride)
-	MOVQ(at(panels.TileArgDstStride), dstStride)
-	xStride3, dstAt, tmp := GP64(), GP64(), GP64()
-	LEAQ(Mem{Base: xStride, Index: xStride, Scale: 2}, xStride3)
-	w := [2]reg.GPVirtual{GP64(), GP64()}
-	left := GP64()
-	xRow, xRow4 := GP64(), GP64()
-	for _, n := range rowsAtOnce {
-		name := fmt.Sprint("rows", n)
-		end := name + "End"
-		Label(name)
-		CMPQ(rows, U8(n))
-		JLT(LabelRef(end))
+	k := newRows()
+	k.each(func(n int) {
 		sums := z[:2*n]
-		eachRow := func(do func(i int)) {
-			MOVQ(dst, dstAt)
-			for i := range n {
-				do(i)
-				if i+1 < n {
-					ADDQ(dstStride, dstAt)
-				}
-			}
-		}
 		for _, sum := range sums {
 			VPXORD(sum, sum, sum)
 		}
-		CMPQ(at(panels.TileArgAdd), U8(0))
-		JEQ(LabelRef(name + "Begin"))
-		eachRow(func(i int) {
-			for p := range 2 {
-				VMOVUPS(Mem{Base: dstAt, Disp: p * lineBytes}, sums[2*i+p])
-			}
+		k.add(n, func(i, p int, dst Mem) { VMOVUPS(dst, sums[2*i+p]) }, nil)
+		MOVQ(k.at(panels.TileArgTiles), k.left)
+		SHLQ(U8(2), k.left)
+		isa.Repeat(isa.NewLabel("pairs"), k.left, 1, func() {
+			k.products(n, sums, dot)
 		})
-		Label(name + "Begin")
-		for p := range w {
-			MOVQ(at(panels.TileArgWeights+8*p), w[p])
-		}
-		MOVQ(x, xRow)
-		LEAQ(Mem{Base: x, Index: xStride, Scale: 4}, xRow4)
-		MOVQ(at(panels.TileArgTiles), left)
-		SHLQ(U8(2), left)
-		isa.Repeat(name+"Pairs", left, 1, func() {
-			const unroll = 4
-			for pair := range unroll {
-				weights, number := z[28:30], z[30]
-				for p := range w {
-					VMOVDQU32(Mem{Base: w[p], Disp: pair * lineBytes}, weights[p])
-				}
-				for i := range n {
-					m := Mem{Base: xRow, Disp: 4 * pair}
-					if i >= 4 {
-						m.Base = xRow4
-					}
-					switch i % 4 {
-					case 1, 2:
-						m.Index, m.Scale = xStride, uint8(i%4)
-					case 3:
-						m.Index, m.Scale = xStride3, 1
-					}
-					VPBROADCASTD(m, number)
-					for p := range w {
-						dot(number, weights[p], sums[2*i+p])
-					}
-				}
-			}
-			for p := range w {
-				ADDQ(U32(unroll*lineBytes), w[p])
-			}
-			ADDQ(U8(4*unroll), xRow)
-			ADDQ(U8(4*unroll), xRow4)
-		})
-		eachRow(func(i int) {
-			for p := range 2 {
-				VMOVUPS(sums[2*i+p], Mem{Base: dstAt, Disp: p * lineBytes})
-			}
-		})
-		for _, step := range []struct{ stride, address reg.GPVirtual }{{xStride, x}, {dstStride, dst}} {
-			IMUL3Q(U8(n), step.stride, tmp)
-			ADDQ(tmp, step.address)
-		}
-		SUBQ(U8(n), rows)
-		JMP(LabelRef(name))
-		Label(end)
-	}
+		k.eachResult(n, func(i, p int, dst Mem) { VMOVUPS(sums[2*i+p], dst) })
+	})
 	isa.End()
 }
 
