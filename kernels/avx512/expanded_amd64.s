@@ -155,7 +155,7 @@ rows8:
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
 	CMPQ    64(AX), $0x00
-	JEQ     fresh1
+	JEQ     begin1
 	MOVQ    DX, BX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
@@ -181,11 +181,11 @@ rows8:
 	VMOVUPS (BX), Z14
 	VMOVUPS 64(BX), Z15
 
-fresh1:
+begin1:
 	MOVQ 48(AX), BX
 	SHLQ $0x02, BX
 
-pairs3:
+pairs2:
 	VMOVDQU32    (R12), Z28
 	VMOVDQU32    (R13), Z29
 	VPBROADCASTD (R9), Z30
@@ -551,7 +551,7 @@ pairs3:
 	ADDQ    $0x10, R9
 	ADDQ    $0x10, R10
 	DECQ    BX
-	JNZ     pairs3
+	JNZ     pairs2
 	MOVQ    DX, BX
 	VMOVUPS Z0, (BX)
 	VMOVUPS Z1, 64(BX)
@@ -600,7 +600,7 @@ rows4:
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	CMPQ    64(AX), $0x00
-	JEQ     fresh4
+	JEQ     begin3
 	MOVQ    DX, BX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
@@ -614,11 +614,11 @@ rows4:
 	VMOVUPS (BX), Z6
 	VMOVUPS 64(BX), Z7
 
-fresh4:
+begin3:
 	MOVQ 48(AX), BX
 	SHLQ $0x02, BX
 
-pairs6:
+pairs4:
 	VMOVDQU32    (R12), Z28
 	VMOVDQU32    (R13), Z29
 	VPBROADCASTD (R9), Z30
@@ -808,7 +808,7 @@ pairs6:
 	ADDQ    $0x10, R9
 	ADDQ    $0x10, R10
 	DECQ    BX
-	JNZ     pairs6
+	JNZ     pairs4
 	MOVQ    DX, BX
 	VMOVUPS Z0, (BX)
 	VMOVUPS Z1, 64(BX)
@@ -841,7 +841,7 @@ rows2:
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	CMPQ    64(AX), $0x00
-	JEQ     fresh7
+	JEQ     begin5
 	MOVQ    DX, BX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
@@ -849,11 +849,11 @@ rows2:
 	VMOVUPS (BX), Z2
 	VMOVUPS 64(BX), Z3
 
-fresh7:
+begin5:
 	MOVQ 48(AX), BX
 	SHLQ $0x02, BX
 
-pairs9:
+pairs6:
 	VMOVDQU32    (R12), Z28
 	VMOVDQU32    (R13), Z29
 	VPBROADCASTD (R9), Z30
@@ -955,7 +955,7 @@ pairs9:
 	ADDQ    $0x10, R9
 	ADDQ    $0x10, R10
 	DECQ    BX
-	JNZ     pairs9
+	JNZ     pairs6
 	MOVQ    DX, BX
 	VMOVUPS Z0, (BX)
 	VMOVUPS Z1, 64(BX)
@@ -980,16 +980,16 @@ rows1:
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	CMPQ    64(AX), $0x00
-	JEQ     fresh10
+	JEQ     begin7
 	MOVQ    DX, BX
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 
-fresh10:
+begin7:
 	MOVQ 48(AX), BX
 	SHLQ $0x02, BX
 
-pairs12:
+pairs8:
 	VMOVDQU32    (R12), Z28
 	VMOVDQU32    (R13), Z29
 	VPBROADCASTD (R9), Z30
@@ -1047,7 +1047,7 @@ pairs12:
 	ADDQ    $0x10, R9
 	ADDQ    $0x10, R10
 	DECQ    BX
-	JNZ     pairs12
+	JNZ     pairs8
 	MOVQ    DX, BX
 	VMOVUPS Z0, (BX)
 	VMOVUPS Z1, 64(BX)
@@ -1764,18 +1764,15 @@ TEXT ·multiplyWords(SB), NOSPLIT, $0-8
 	LEAQ (SI)(SI*2), R8
 
 rows8:
-	CMPQ   R12, $0x08
-	JLT    rows8End
-	MOVQ   8(AX), R13
-	MOVQ   16(AX), R14
-	MOVQ   CX, R10
-	LEAQ   (CX)(SI*4), R11
-	VPXORD Z31, Z31, Z31
-	CMPQ   64(AX), $0x00
-	JEQ    fresh13
-	JMP    begin14
-
-fresh13:
+	CMPQ    R12, $0x08
+	JLT     rows8End
+	MOVQ    8(AX), R13
+	MOVQ    16(AX), R14
+	MOVQ    CX, R10
+	LEAQ    (CX)(SI*4), R11
+	VPXORD  Z31, Z31, Z31
+	CMPQ    64(AX), $0x00
+	JNE     begin9
 	MOVQ    DX, R9
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
@@ -1801,10 +1798,10 @@ fresh13:
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
 
-begin14:
+begin9:
 	MOVQ 48(AX), BX
 
-tile15:
+tile10:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1823,7 +1820,7 @@ tile15:
 	VPXORD Z15, Z15, Z15
 	MOVQ   $0x00000004, R9
 
-pairs16:
+pairs11:
 	VMOVDQU32    (R13), Z28
 	VMOVDQU32    (R14), Z29
 	VPBROADCASTD (R10), Z30
@@ -1933,7 +1930,7 @@ pairs16:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         R9
-	JNZ          pairs16
+	JNZ          pairs11
 	VMOVUPS      (R13), Z28
 	ADDQ         $0x40, R13
 	VMOVUPS      (R14), Z29
@@ -2013,7 +2010,7 @@ pairs16:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         BX
-	JNZ          tile15
+	JNZ          tile10
 	IMUL3Q       $0x08, SI, BX
 	ADDQ         BX, CX
 	IMUL3Q       $0x08, DI, BX
@@ -2023,18 +2020,15 @@ pairs16:
 
 rows8End:
 rows4:
-	CMPQ   R12, $0x04
-	JLT    rows4End
-	MOVQ   8(AX), R13
-	MOVQ   16(AX), R14
-	MOVQ   CX, R10
-	LEAQ   (CX)(SI*4), R11
-	VPXORD Z31, Z31, Z31
-	CMPQ   64(AX), $0x00
-	JEQ    fresh17
-	JMP    begin18
-
-fresh17:
+	CMPQ    R12, $0x04
+	JLT     rows4End
+	MOVQ    8(AX), R13
+	MOVQ    16(AX), R14
+	MOVQ    CX, R10
+	LEAQ    (CX)(SI*4), R11
+	VPXORD  Z31, Z31, Z31
+	CMPQ    64(AX), $0x00
+	JNE     begin12
 	MOVQ    DX, R9
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
@@ -2048,10 +2042,10 @@ fresh17:
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
 
-begin18:
+begin12:
 	MOVQ 48(AX), BX
 
-tile19:
+tile13:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2062,7 +2056,7 @@ tile19:
 	VPXORD Z7, Z7, Z7
 	MOVQ   $0x00000004, R9
 
-pairs20:
+pairs14:
 	VMOVDQU32    (R13), Z28
 	VMOVDQU32    (R14), Z29
 	VPBROADCASTD (R10), Z30
@@ -2124,7 +2118,7 @@ pairs20:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         R9
-	JNZ          pairs20
+	JNZ          pairs14
 	VMOVUPS      (R13), Z28
 	ADDQ         $0x40, R13
 	VMOVUPS      (R14), Z29
@@ -2168,7 +2162,7 @@ pairs20:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         BX
-	JNZ          tile19
+	JNZ          tile13
 	IMUL3Q       $0x04, SI, BX
 	ADDQ         BX, CX
 	IMUL3Q       $0x04, DI, BX
@@ -2178,18 +2172,15 @@ pairs20:
 
 rows4End:
 rows2:
-	CMPQ   R12, $0x02
-	JLT    rows2End
-	MOVQ   8(AX), R13
-	MOVQ   16(AX), R14
-	MOVQ   CX, R10
-	LEAQ   (CX)(SI*4), R11
-	VPXORD Z31, Z31, Z31
-	CMPQ   64(AX), $0x00
-	JEQ    fresh21
-	JMP    begin22
-
-fresh21:
+	CMPQ    R12, $0x02
+	JLT     rows2End
+	MOVQ    8(AX), R13
+	MOVQ    16(AX), R14
+	MOVQ    CX, R10
+	LEAQ    (CX)(SI*4), R11
+	VPXORD  Z31, Z31, Z31
+	CMPQ    64(AX), $0x00
+	JNE     begin15
 	MOVQ    DX, R9
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
@@ -2197,17 +2188,17 @@ fresh21:
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
 
-begin22:
+begin15:
 	MOVQ 48(AX), BX
 
-tile23:
+tile16:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   $0x00000004, R8
 
-pairs24:
+pairs17:
 	VMOVDQU32    (R13), Z28
 	VMOVDQU32    (R14), Z29
 	VPBROADCASTD (R10), Z30
@@ -2245,7 +2236,7 @@ pairs24:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         R8
-	JNZ          pairs24
+	JNZ          pairs17
 	VMOVUPS      (R13), Z28
 	ADDQ         $0x40, R13
 	VMOVUPS      (R14), Z29
@@ -2271,7 +2262,7 @@ pairs24:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         BX
-	JNZ          tile23
+	JNZ          tile16
 	IMUL3Q       $0x02, SI, BX
 	ADDQ         BX, CX
 	IMUL3Q       $0x02, DI, BX
@@ -2281,31 +2272,28 @@ pairs24:
 
 rows2End:
 rows1:
-	CMPQ   R12, $0x01
-	JLT    rows1End
-	MOVQ   8(AX), R13
-	MOVQ   16(AX), R14
-	MOVQ   CX, R10
-	LEAQ   (CX)(SI*4), R11
-	VPXORD Z31, Z31, Z31
-	CMPQ   64(AX), $0x00
-	JEQ    fresh25
-	JMP    begin26
-
-fresh25:
+	CMPQ    R12, $0x01
+	JLT     rows1End
+	MOVQ    8(AX), R13
+	MOVQ    16(AX), R14
+	MOVQ    CX, R10
+	LEAQ    (CX)(SI*4), R11
+	VPXORD  Z31, Z31, Z31
+	CMPQ    64(AX), $0x00
+	JNE     begin18
 	MOVQ    DX, R9
 	VMOVUPS Z31, (R9)
 	VMOVUPS Z31, 64(R9)
 
-begin26:
+begin18:
 	MOVQ 48(AX), BX
 
-tile27:
+tile19:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	MOVQ   $0x00000004, R8
 
-pairs28:
+pairs20:
 	VMOVDQU32    (R13), Z28
 	VMOVDQU32    (R14), Z29
 	VPBROADCASTD (R10), Z30
@@ -2331,7 +2319,7 @@ pairs28:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         R8
-	JNZ          pairs28
+	JNZ          pairs20
 	VMOVUPS      (R13), Z28
 	ADDQ         $0x40, R13
 	VMOVUPS      (R14), Z29
@@ -2348,7 +2336,7 @@ pairs28:
 	ADDQ         $0x10, R10
 	ADDQ         $0x10, R11
 	DECQ         BX
-	JNZ          tile27
+	JNZ          tile19
 	IMUL3Q       $0x01, SI, BX
 	ADDQ         BX, CX
 	IMUL3Q       $0x01, DI, BX

@@ -92,6 +92,7 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 	p.manyWords = p.many && manyWords(p.tier)
 	for _, a := range []*tensor.Acts{&p.acts.norm, &p.acts.attn, &p.acts.ffn} {
 		a.Many = p.many
+		// Rows are copied in all forms that there are: see copyRow.
 		if p.manyWords {
 			a.Q = nil
 		} else {

@@ -65,11 +65,7 @@ func round() {
 func expand(f panels.Format) {
 	name := "expand" + f.Name
 	isa.Func(name, "func(a *byte)", name+" writes "+f.Name+" weights in bfloat16.")
-	args := isa.Arg("a")
-	from, to, left := GP64(), GP64(), GP64()
-	MOVQ(Mem{Base: args, Disp: panels.ArgPanel}, from)
-	MOVQ(Mem{Base: args, Disp: panels.ArgDst}, to)
-	MOVQ(Mem{Base: args, Disp: panels.ArgTiles}, left)
+	from, to, left := expandArgs()
 	SHLQ(U8(4), left) // pairs of columns
 	low, high, sides := z[0], z[1], z[2]
 	VMOVDQU32(sideBySide(), sides)
@@ -93,6 +89,17 @@ func expand(f panels.Format) {
 		ADDQ(U8(lineBytes), to)
 	})
 	isa.End()
+}
+
+// expandArgs loads what the functions that expand want of their panel.Args: where the weights
+// are, where to write, and the number of tiles.
+func expandArgs() (from, to, tiles reg.GPVirtual) {
+	args := isa.Arg("a")
+	from, to, tiles = GP64(), GP64(), GP64()
+	MOVQ(Mem{Base: args, Disp: panels.ArgPanel}, from)
+	MOVQ(Mem{Base: args, Disp: panels.ArgDst}, to)
+	MOVQ(Mem{Base: args, Disp: panels.ArgTiles}, tiles)
+	return from, to, tiles
 }
 
 var sides *Mem
@@ -120,7 +127,9 @@ func multiplyPairs() {
 		for _, sum := range sums {
 			VPXORD(sum, sum, sum)
 		}
-		k.add(n, func(i, p int, dst Mem) { VMOVUPS(dst, sums[2*i+p]) }, nil)
+		k.ifAdding(true, func() {
+			k.eachResult(n, func(i, p int, dst Mem) { VMOVUPS(dst, sums[2*i+p]) })
+		})
 		MOVQ(k.at(panels.TileArgTiles), k.left)
 		SHLQ(U8(2), k.left)
 		isa.Repeat(isa.NewLabel("pairs"), k.left, 1, func() {

@@ -100,22 +100,18 @@ func (k *rows) eachResult(n int, do func(i, p int, dst Mem)) {
 	}
 }
 
-// add does one thing with the results if products are added to them, and another if not.
-func (k *rows) add(n int, old, fresh func(i, p int, dst Mem)) {
-	begin, end := isa.NewLabel("fresh"), isa.NewLabel("begin")
+// ifAdding generates what is done only where products are added to the results that stand
+// there, or without adding only where they are not.
+func (k *rows) ifAdding(adding bool, do func()) {
+	end := isa.NewLabel("begin")
 	CMPQ(k.at(panels.TileArgAdd), U8(0))
-	JEQ(LabelRef(begin))
-	if old != nil {
-		k.eachResult(n, old)
+	if adding {
+		JEQ(LabelRef(end))
+	} else {
+		JNE(LabelRef(end))
 	}
-	if fresh != nil {
-		JMP(LabelRef(end))
-	}
-	Label(begin)
-	if fresh != nil {
-		k.eachResult(n, fresh)
-		Label(end)
-	}
+	do()
+	Label(end)
 }
 
 // unroll is the number of pairs of columns between two jumps.

@@ -17,11 +17,7 @@ const tileCols = 32
 func expandWords(f panels.Format) {
 	name := "expandWords" + f.Name
 	isa.Func(name, "func(a *byte)", name+" writes "+f.Name+" weights as words.")
-	args := isa.Arg("a")
-	from, to, left := GP64(), GP64(), GP64()
-	MOVQ(Mem{Base: args, Disp: panels.ArgPanel}, from)
-	MOVQ(Mem{Base: args, Disp: panels.ArgDst}, to)
-	MOVQ(Mem{Base: args, Disp: panels.ArgTiles}, left)
+	from, to, left := expandArgs()
 	sign, most, total := z[31], z[30], z[29]
 	splat(0x7fffffff, sign)
 	splatFloat(1.0/panels.MostWord, most)
@@ -31,10 +27,9 @@ func expandWords(f panels.Format) {
 	splatFloat(0x1p50, large)
 	splatFloat(1, one)
 	splatFloat(float32(math.NaN()), nan)
-	odd := K()
-	lanes := GP32()
-	MOVL(U32(0x55555555), lanes)
-	KMOVD(lanes, odd) // the even ones
+	even, bits := K(), GP32()
+	MOVL(U32(0x55555555), bits)
+	KMOVD(bits, even)
 	column := panelRows * f.Bytes
 	load := func(c int, dst reg.Register) {
 		m := Mem{Base: from, Disp: c * column}
@@ -46,7 +41,7 @@ func expandWords(f panels.Format) {
 		VPSLLD(U8(16), dst, dst)
 	}
 	isa.Repeat("tile", left, 1, func() {
-		// Columns are added in order; the largest are found in two chains.
+		// Columns are added in order, as in plain Go.
 		top, sum := z[0], z[1]
 		for c := range tileCols {
 			v := z[2+c%8]
@@ -81,7 +76,7 @@ func expandWords(f panels.Format) {
 					VCVTPS2DQ(v, v) // to the nearest, ties to even
 				}
 				VPSLLD(U8(16), high, high)
-				VMOVDQU16(low, odd, high)
+				VMOVDQU16(low, even, high)
 				VMOVDQU32(high, Mem{Base: to, Disp: (c/2 + pair) * lineBytes})
 			}
 		}
@@ -109,7 +104,9 @@ func multiplyWords() {
 	k.each(func(n int) {
 		zero := z[31]
 		VPXORD(zero, zero, zero)
-		k.add(n, nil, func(_, _ int, dst Mem) { VMOVUPS(zero, dst) })
+		k.ifAdding(false, func() {
+			k.eachResult(n, func(_, _ int, dst Mem) { VMOVUPS(zero, dst) })
+		})
 		MOVQ(k.at(panels.TileArgTiles), k.left)
 		sums := z[:2*n]
 		isa.Repeat(isa.NewLabel("tile"), k.left, 1, func() {
