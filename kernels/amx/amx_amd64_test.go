@@ -3,9 +3,7 @@
 package amx
 
 import (
-	"fmt"
 	"math"
-	"math/rand/v2"
 	"testing"
 	"unsafe"
 
@@ -71,33 +69,5 @@ func BenchmarkMatMul(b *testing.B) {
 	if !ISA.Here() {
 		b.Skip("this machine has no AMX")
 	}
-	rng := rand.New(rand.NewPCG(5, 6))
-	l := layout(multiplyTiles, all)
-	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.Q4_K, quant.Q6_K, quant.Q2_K, quant.F16} {
-		for _, cols := range []int{1024, 4864} {
-			const rows = 128
-			if cols%typ.BlockLen() != 0 {
-				continue
-			}
-			w := paneltest.AnyWeights(rng, typ, rows, cols)
-			m := paneltest.Pack(l, w)
-			for _, n := range []int{32, 128, 512} {
-				x := paneltest.NewActs(l, n, cols)
-				dst, mul := make([]float32, n*rows), l.NewMultiplier(n)
-				b.Run(fmt.Sprintf("%v/cols=%d/n=%d", typ, cols, n), func(b *testing.B) {
-					for b.Loop() {
-						mul.MatMul(dst, rows, m, 0, rows, x)
-					}
-					b.ReportMetric(2*rows*float64(cols)*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
-				})
-			}
-			b.Run(fmt.Sprintf("%v/cols=%d/expand", typ, cols), func(b *testing.B) {
-				a := panel.Args{Panel: &m.Data[0], Dst: &make([]float32, 16*cols)[0], Tiles: cols / 32}
-				for b.Loop() {
-					l.Expand[typ](&a)
-				}
-				b.ReportMetric(16*float64(cols)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gweights/s")
-			})
-		}
-	}
+	paneltest.BenchmarkExpanded(b, layout(multiplyTiles, all), quant.Q4_0, quant.Q8_0, quant.Q4_K, quant.Q6_K, quant.Q2_K, quant.F16)
 }

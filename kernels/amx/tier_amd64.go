@@ -51,7 +51,8 @@ func layout(tiles func(*panel.TileArgs), in func(quant.Type) bool) *panel.Expand
 			expand[t] = nil
 		}
 	}
-	return &panel.Expanded{Kernels: panel.Join(&avx512.Mul, &avx512.FloatMul), Expand: &expand, Tiles: tiles}
+	few := panel.Streamed{Kernels: *panel.Join(&avx512.Mul, &avx512.FloatMul)}
+	return &panel.Expanded{Streamed: few, Expand: &expand, Tiles: tiles}
 }
 
 // multiplyTiles multiplies activations with expanded weights: see

@@ -8,3 +8,4 @@ package avx2
 //go:generate go -C ../asm run ./vector -isa avx2 -out ../avx2/vector_amd64.s -stubs ../avx2/vector_stub_amd64.go -pkg avx2
 //go:generate go -C ../asm run ./quantize -isa avx2 -out ../avx2/quantize_amd64.s
 //go:generate go -C ../asm run ./attention -isa avx2 -out ../avx2/attention_amd64.s -stubs ../avx2/attention_stub_amd64.go -pkg avx2
+//go:generate go -C ../asm run ./expanded -isa avx2 -out ../avx2/expanded_amd64.s

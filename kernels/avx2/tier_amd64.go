@@ -17,13 +17,32 @@ var (
 	vnni = tier.ISA{Switch: "QGO_NO_VNNI", Features: MulVNNINeeds, Base: &ISA}
 )
 
+// The tiers of the package.
+var (
+	tierAVX2 = newAVX2()
+	tierVNNI = newVNNI()
+)
+
 func init() {
-	words := Vectors32
-	words.Plain = tier.GoWords
-	t := words.Tier("avx2", &ISA, &panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere})
+	tier.Register(tierAVX2)
+	tier.Register(tierVNNI)
+}
+
+func newAVX2() *tier.Tier {
+	vectors := Vectors32
+	vectors.Plain = tier.GoWords
+	s := panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere}
+	t := vectors.Tier("avx2", &ISA, &s)
 	t.Words = QuantizeWords
-	tier.Register(t)
-	tier.Register(Vectors.Tier("avxvnni", &vnni, &panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}))
+	t.Floats = WithWords(t, s, &expandWords, multiplyWords)
+	return t
+}
+
+func newVNNI() *tier.Tier {
+	s := panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}
+	t := Vectors.Tier("avxvnni", &vnni, &s)
+	t.Floats = WithWords(t, s, &expandWords, dotWords)
+	return t
 }
 
 // Vectors are the kernels on vectors and of attention.
@@ -63,16 +82,3 @@ func quantize(x *float32, dst *tensor.Block, n int)
 //
 //go:noescape
 func quantize32(x *float32, dst *tensor.Block, n int)
-
-// QuantizeWords is that of package generic.
-func QuantizeWords(x []float32, dst []tensor.Words) {
-	if len(dst) > 0 {
-		x = x[:len(dst)*tensor.BlockLen]
-		quantizeWords(&x[0], &dst[0], len(dst))
-	}
-}
-
-// quantizeWords quantises n times 32 values to 16 bits.
-//
-//go:noescape
-func quantizeWords(x *float32, dst *tensor.Words, n int)

@@ -3,7 +3,6 @@
 package avx512
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -53,30 +52,8 @@ func TestBfloat(t *testing.T) {
 }
 
 func BenchmarkMatMul(b *testing.B) {
-	layouts := map[string]*panel.Expanded{}
-	if BF16.Here() {
-		layouts["bfloat"] = fast().Panels.(*panel.Expanded)
+	if !BF16.Here() {
+		b.Skip("this CPU has no AVX-512 BF16")
 	}
-	if VNNI.Here() {
-		layouts["words"] = Words("words", &VNNI).Panels.(*panel.Expanded)
-	}
-	rng := rand.New(rand.NewPCG(5, 6))
-	for name, l := range layouts {
-		for _, typ := range []quant.Type{quant.F16, quant.BF16} {
-			for _, cols := range []int{1024, 4864} {
-				const rows = 128
-				m := paneltest.Pack(l, paneltest.AnyWeights(rng, typ, rows, cols))
-				for _, n := range []int{32, 128, 512} {
-					x := paneltest.NewActs(l, n, cols)
-					dst, mul := make([]float32, n*rows), l.NewMultiplier(n)
-					b.Run(fmt.Sprintf("%s/%v/cols=%d/n=%d", name, typ, cols, n), func(b *testing.B) {
-						for b.Loop() {
-							mul.MatMul(dst, rows, m, 0, rows, x)
-						}
-						b.ReportMetric(2*rows*float64(cols)*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
-					})
-				}
-			}
-		}
-	}
+	paneltest.BenchmarkExpanded(b, fast().Panels.(*panel.Expanded), quant.F16, quant.BF16)
 }

@@ -12,11 +12,7 @@ import (
 // Words returns a tier that multiplies many rows with floating-point weights as words. It
 // needs VNNI.
 func Words(name string, isa *tier.ISA) *tier.Tier {
-	t := Vectors.Tier(name, isa, &panel.Expanded{
-		Kernels: panel.Join(&Mul, &FloatMul), Expand: &ExpandWords, Tiles: multiplyWords, Words: true,
-	})
-	t.Many = &tier.Many{Words: avx2.QuantizeWords, In: func(t quant.Type) bool { return ExpandWords[t] != nil }}
-	return t
+	return avx2.WithWords(Vectors.Tier(name, isa, nil), few(), &ExpandWords, multiplyWords)
 }
 
 // ExpandWords are the kernels that write floating-point weights as words. F32 weights have

@@ -17,11 +17,11 @@ const expandedTiles = 32
 // pairsOfTile is the number of pairs of weights in a tile.
 const pairsOfTile = tileCols / 2 * Rows
 
-// Expanded are the [Kernels] for panels and, for many rows of activations in another form,
+// Expanded are the kernels for panels and, for many rows of activations in another form,
 // bfloat16 or words, what multiplies the same panels with those: a part of the weights
 // is brought into that form and is then multiplied with all rows.
 type Expanded struct {
-	*Kernels
+	Streamed
 	// Expand holds for each type that is multiplied so the function that
 	// writes Tiles tiles, of 32 columns, of a panel to Dst: the weights of two
 	// columns side by side for each of the 16 rows, and so
@@ -31,13 +31,13 @@ type Expanded struct {
 	Expand *[quant.Count]func(*Args)
 	// Tiles multiplies what has been expanded.
 	Tiles func(*TileArgs)
-	// Words tells that the form is words, and not bfloat16.
-	Words bool
+	// AsWords tells that the form is words, and not bfloat16.
+	AsWords bool
 }
 
 // tileValues is the number of values of 32 bits, pairs and scales, in an expanded tile.
 func (e *Expanded) tileValues() int {
-	if e.Words {
+	if e.AsWords {
 		return pairsOfTile + Rows
 	}
 	return pairsOfTile
@@ -89,7 +89,7 @@ func (e *Expanded) expandedValues() int { return ExpandedPanels * expandedTiles 
 // the form for many, and any number of others.
 func (e *Expanded) NewMultiplier(rows int) Multiplier {
 	m := &expandedMultiplier{
-		multiplier: multiplier{kernels: e.Kernels},
+		multiplier: e.Streamed.multiplier(),
 		Expanded:   e,
 		weights:    tensor.Make[uint32](e.expandedValues()),
 		edge:       tensor.Make[float32](rows * ExpandedPanels * Rows),
@@ -128,7 +128,7 @@ func (mul *expandedMultiplier) MatMul(dst []float32, stride int, m *Matrix, r0, 
 	const cols = ExpandedPanels * Rows
 	a := &mul.tiles
 	a.XStride, a.Rows, a.Last = x.Stride*tensor.BlockBytes, x.N, NewTileConfig(x.N%Rows)
-	if mul.Words {
+	if mul.AsWords {
 		a.XStride = x.Stride * tensor.WordsBytes
 	}
 	for p := r0 / Rows; p*Rows < r1; p += ExpandedPanels {
@@ -168,7 +168,7 @@ func (mul *expandedMultiplier) panels(m *Matrix, p int, x *tensor.Acts) {
 
 // activations is where in x a block of its form begins.
 func (e *Expanded) activations(x *tensor.Acts, block int) unsafe.Pointer {
-	if e.Words {
+	if e.AsWords {
 		return unsafe.Pointer(&x.W[block])
 	}
 	return unsafe.Pointer(&x.Q[block])

@@ -44,7 +44,12 @@ type Streamed struct {
 
 // NewMultiplier returns what a worker needs to multiply any number of rows.
 func (k *Streamed) NewMultiplier(int) Multiplier {
-	return &multiplier{kernels: &k.Kernels, words: &k.Words, streams: k.Streams}
+	m := k.multiplier()
+	return &m
+}
+
+func (k *Streamed) multiplier() multiplier {
+	return multiplier{kernels: &k.Kernels, words: &k.Words, streams: k.Streams}
 }
 
 // Kernels holds for each type the kernels for 1, 2, 4 and so on up to 64 activation

@@ -1,12 +1,10 @@
-// Command expanded generates the kernels of AVX-512 that multiply many rows of activations
-// with weights that were brought into the same form before: in bfloat16, or as words, codes
-// of 16 bits. Go's assembler does not know the instructions for bfloat16; they are written
-// as bytes.
+// Command expanded generates the kernels that multiply many rows of activations with weights
+// that were brought into the same form before: as words, codes of 16 bits, and for AVX-512 in
+// bfloat16. Go's assembler does not know the instructions for bfloat16, nor those of AVX-VNNI;
+// they are written as bytes.
 package main
 
 import (
-	"flag"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -16,19 +14,20 @@ import (
 )
 
 func main() {
-	flag.Parse()
-	ConstraintExpr("!noasm")
-	round()
-	for _, f := range panels.Floats() {
-		expand(f)
+	s := isa.Parse()
+	if s.Wide() {
+		round()
+		for _, f := range panels.Floats() {
+			expand(f)
+		}
+		multiplyPairs(s)
 	}
-	multiplyPairs()
 	for _, f := range panels.Floats() {
 		if f.Name != "F32" {
-			expandWords(f)
+			expandWords(s, f)
 		}
 	}
-	multiplyWords()
+	multiplyWords(s)
 	Generate()
 }
 
@@ -102,6 +101,17 @@ func expandArgs() (from, to, tiles reg.GPVirtual) {
 	return from, to, tiles
 }
 
+// registers are all vector registers, by their numbers: what is written as bytes names them.
+func registers(s *isa.ISA) []reg.Register {
+	if s.Wide() {
+		return z[:]
+	}
+	return []reg.Register{
+		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
+		reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+	}
+}
+
 var sides *Mem
 
 // sideBySide is the index that puts the numbers of two columns side by side.
@@ -119,23 +129,22 @@ func sideBySide() Mem {
 // multiplyPairs generates the product of rows of activations with 32 rows of weights.
 // What bounds it is VDPBF16PS, one a cycle on a Zen 4: there are two of them for
 // each pair of numbers of a row of activations, which is broadcast by a load.
-func multiplyPairs() {
+func multiplyPairs(s *isa.ISA) {
 	isa.Func("multiplyPairs", "func(a *byte)", "multiplyPairs multiplies activations with expanded weights: see panel.TileArgs.")
-	k := newRows()
+	k := newRows(s)
 	k.each(func(n int) {
-		sums := z[:2*n]
-		for _, sum := range sums {
+		for _, sum := range k.sums {
 			VPXORD(sum, sum, sum)
 		}
 		k.ifAdding(true, func() {
-			k.eachResult(n, func(i, p int, dst Mem) { VMOVUPS(dst, sums[2*i+p]) })
+			k.eachResult(n, func(_, _ int, sum reg.Register, dst Mem) { VMOVUPS(dst, sum) })
 		})
 		MOVQ(k.at(panels.TileArgTiles), k.left)
 		SHLQ(U8(2), k.left)
 		isa.Repeat(isa.NewLabel("pairs"), k.left, 1, func() {
-			k.products(n, sums, dot)
+			k.products(n, dot)
 		})
-		k.eachResult(n, func(i, p int, dst Mem) { VMOVUPS(sums[2*i+p], dst) })
+		k.eachResult(n, func(_, _ int, sum reg.Register, dst Mem) { VMOVUPS(sum, dst) })
 	})
 	isa.End()
 }

@@ -78,3 +78,10 @@ func CvtBfloats(high, low, dst reg.Register) {
 	Raw("VCVTNE2PS2BF16 "+low.Asm()+", "+high.Asm()+", "+dst.Asm(),
 		EVEX512(0x72, PrefixF2, Number(dst), Number(high), Number(low)))
 }
+
+// DotYMM adds products of the integers of x and w to those of 32 bits of sum, by an instruction
+// of AVX-VNNI.
+func DotYMM(name string, opcode uint8, x, w, sum reg.Register) {
+	Raw(name+" "+x.Asm()+", "+w.Asm()+", "+sum.Asm(),
+		VEX(opcode, Prefix66, true, Number(sum), 0, Number(x), Number(w), RegReg(Number(sum), Number(x))))
+}

@@ -61,6 +61,5 @@ func (k *kernel) dpbusd(x, w, sum reg.Register) {
 		VPDPBUSD(x, w, sum)
 		return
 	}
-	isa.Raw("VPDPBUSD "+x.Asm()+", "+w.Asm()+", "+sum.Asm(),
-		isa.VEX(0x50, isa.Prefix66, true, isa.Number(sum), 0, isa.Number(x), isa.Number(w), isa.RegReg(isa.Number(sum), isa.Number(x))))
+	isa.DotYMM("VPDPBUSD", 0x50, x, w, sum)
 }

@@ -1,6 +1,8 @@
 package paneltest
 
 import (
+	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -75,7 +77,7 @@ type Reference func(dst []float32, stride int, w tensor.Tensor, r0, r1 int, x *t
 
 // NewActs returns room for n rows of activations in the layout's form for many.
 func NewActs(l *panel.Expanded, n, cols int) *tensor.Acts {
-	x := tensor.Forms{Float: true, Quantised: !l.Words, Words: l.Words}.NewActs(n, cols)
+	x := tensor.Forms{Float: true, Quantised: !l.AsWords, Words: l.AsWords}.NewActs(n, cols)
 	x.Many = true
 	return x
 }
@@ -86,7 +88,7 @@ func NewActs(l *panel.Expanded, n, cols int) *tensor.Acts {
 func compare(t *testing.T, rng *rand.Rand, l *panel.Expanded, w tensor.Tensor, m *panel.Matrix, r0, r1, n int, reference Reference) {
 	t.Helper()
 	x := NewActs(l, n, w.Cols)
-	if l.Words {
+	if l.AsWords {
 		raw := tensor.Make[byte]((len(x.W) + 1) * tensor.WordsBytes)
 		x.W = unsafe.Slice((*tensor.Words)(unsafe.Pointer(&raw[4])), len(x.W))
 	} else {
@@ -98,7 +100,7 @@ func compare(t *testing.T, rng *rand.Rand, l *panel.Expanded, w tensor.Tensor, m
 		for j := range row {
 			row[j] = float32(math.Ldexp(rng.NormFloat64(), rng.IntN(40)-20))
 		}
-		if l.Words {
+		if l.AsWords {
 			generic.QuantizeWords(row, x.WordsRow(i))
 		} else {
 			generic.Bfloat(row, x.QuantRow(i))
@@ -117,6 +119,89 @@ func compare(t *testing.T, rng *rand.Rand, l *panel.Expanded, w tensor.Tensor, m
 		if math.Float32bits(v) != math.Float32bits(got[i]) {
 			t.Fatalf("rows %d to %d of %d x %d, %d inputs: result %d of input %d is %g, want %g",
 				r0, r1, w.Rows, w.Cols, n, i%stride, i/stride, got[i], v)
+		}
+	}
+}
+
+// TestWordsExtremes multiplies the largest values there are, of which sums are the largest,
+// and wants what must not be multiplied to become NaN, in its rows only.
+func TestWordsExtremes(t *testing.T, l *panel.Expanded) {
+	const rows, cols, n = 32, 64, 9
+	for _, c := range []struct {
+		name    string
+		weights func(r, c int) uint16 // float16
+		acts    func(c int) float32
+	}{
+		{"equal", func(int, int) uint16 { return 0x7bff }, func(int) float32 { return 1 }},
+		{"signs", func(_, c int) uint16 { return 0x7bff | uint16(c&1)<<15 }, func(c int) float32 { return float32(1 - c&1*2) }},
+		{"one of 32", func(_, c int) uint16 { return uint16(0x7bff * (c % 32 / 31)) }, func(c int) float32 { return float32(c % 32 / 31) }},
+		{"subnormal", func(r, c int) uint16 { return uint16(r + c) }, func(c int) float32 { return float32(c) }},
+		{"infinite", func(r, c int) uint16 { return uint16(0x7c00 * (r % 2 * (c % 7 / 6))) }, func(c int) float32 { return float32(c) }},
+		{"no number", func(r, c int) uint16 { return uint16(0x7e00 * (r % 2 * (c % 7 / 6))) }, func(c int) float32 { return float32(c) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := tensor.Tensor{Type: quant.F16, Rows: rows, Cols: cols, Data: make([]byte, 2*rows*cols)}
+			for i := range rows * cols {
+				binary.LittleEndian.PutUint16(w.Data[2*i:], c.weights(i/cols, i%cols))
+			}
+			x := NewActs(l, n, cols)
+			for i := range n {
+				for j := range cols {
+					x.Row(i)[j] = c.acts(j)
+				}
+				generic.QuantizeWords(x.Row(i), x.WordsRow(i))
+			}
+			got, want := make([]float32, n*rows), make([]float32, n*rows)
+			l.NewMultiplier(n).MatMul(got, rows, Pack(l, w), 0, rows, x)
+			generic.MatMulWords(want, rows, w, 0, rows, x, &generic.Scratch{})
+			for i, v := range want {
+				if v != got[i] && (v == v || got[i] == got[i]) {
+					t.Fatalf("row %d of activations, row %d of weights: %g, want %g", i/rows, i%rows, got[i], v)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkExpanded multiplies 32 rows of activations and more with weights of some types, and
+// brings weights into the form for that.
+func BenchmarkExpanded(b *testing.B, l *panel.Expanded, types ...quant.Type) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, typ := range types {
+		for _, cols := range []int{1024, 4864} {
+			const rows = 128
+			if cols%typ.BlockLen() != 0 {
+				continue
+			}
+			w := AnyWeights(rng, typ, rows, cols)
+			if !typ.Integer() {
+				// Numbers below the normal ones, which files hardly have, take CPUs much longer.
+				values := make([]float32, rows*cols)
+				for i := range values {
+					values[i] = float32(rng.NormFloat64())
+				}
+				codec.Quantize(typ, w.Data, values)
+			}
+			m := Pack(l, w)
+			for _, n := range []int{32, 128, 512} {
+				x := NewActs(l, n, cols)
+				dst, mul := make([]float32, n*rows), l.NewMultiplier(n)
+				b.Run(fmt.Sprintf("%v/cols=%d/n=%d", typ, cols, n), func(b *testing.B) {
+					for b.Loop() {
+						mul.MatMul(dst, rows, m, 0, rows, x)
+					}
+					b.ReportMetric(2*rows*float64(cols)*float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GOP/s")
+				})
+			}
+			b.Run(fmt.Sprintf("%v/cols=%d/expand", typ, cols), func(b *testing.B) {
+				// Words are the larger form: two bytes a weight, and 64 for the scales of 32 columns.
+				dst := tensor.Make[uint32](panel.Rows * cols * 18 / 32)
+				a := panel.Args{Panel: &m.Data[0], Dst: (*float32)(unsafe.Pointer(&dst[0])), Tiles: cols / tensor.BlockLen}
+				for b.Loop() {
+					l.Expand[typ](&a)
+				}
+				b.ReportMetric(panel.Rows*float64(cols)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gweights/s")
+			})
 		}
 	}
 }
