@@ -26,6 +26,7 @@ var ISA = tier.ISA{
 func init() {
 	t := bfloats("amx", quant.Type.Integer)
 	t.Floats = avx512.Words("amx", &ISA)
+	t.Floats.Many.Attention = attention{multiplyTiles, true}
 	t.Fast = bfloats("amxfast", all)
 	tier.Register(t)
 }
@@ -36,7 +37,7 @@ func all(quant.Type) bool { return true }
 // some types.
 func bfloats(name string, in func(quant.Type) bool) *tier.Tier {
 	t := avx512.Vectors.Tier(name, &ISA, layout(multiplyTiles, in))
-	t.Many = &tier.Many{Bfloat: avx512.Bfloat, In: in}
+	t.Many = &tier.Many{Bfloat: avx512.Bfloat, In: in, Attention: attention{multiply: multiplyTiles}}
 	return t
 }
 

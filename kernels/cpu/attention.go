@@ -8,12 +8,43 @@ import (
 	"qgo/kernels/generic"
 	"qgo/kernels/plan"
 	"qgo/kernels/tier"
+	"qgo/quant"
 	"qgo/tensor"
 )
 
 // attnRows is the number of rows whose queries share a pass over keys and
-// values in prefill.
-const attnRows = 8
+// values in prefill, and manyAttnRows the largest where many rows attend in a way of
+// their own, for which keys and values are converted before.
+const attnRows, manyAttnRows = 8, 32
+
+// attentionOfMany is how many rows attend, or nil if as few do.
+func attentionOfMany(t *tier.Tier, headDim int) tier.Attention {
+	if t == nil || t.Many == nil || t.Many.Attention == nil || !t.Many.Attention.Fits(quant.F16, headDim) {
+		return nil
+	}
+	return t.Many.Attention
+}
+
+// mostAttnRows is the largest number of rows of a tile.
+func mostAttnRows(t *tier.Tier, headDim int) int {
+	if attentionOfMany(t, headDim) != nil {
+		return manyAttnRows
+	}
+	return attnRows
+}
+
+// attnRows is the number of rows of a tile of this batch of rows: there should be some items
+// for each worker.
+func (p *pass) attnRows(rows int) int {
+	n := attnRows
+	if p.many {
+		n = mostAttnRows(p.tier, p.HeadDim)
+	}
+	for n > attnRows && (rows+n-1)/n*p.KVHeads < 2*len(p.Stage.workers) {
+		n /= 2
+	}
+	return n
+}
 
 // A tile is a block of rows of one sequence; times a KV head it is an item of
 // work.
@@ -60,14 +91,14 @@ func attentionBytes(d plan.Dims, o Options) int64 {
 	return int64(partQueries(d, o)) * int64(d.HeadDim*4+8)
 }
 
-// make cuts the batch into tiles.
-func (a *schedule) make(spans []plan.Span, s *Stage) {
+// make cuts the batch into tiles of at most so many rows.
+func (a *schedule) make(spans []plan.Span, s *Stage, tileRows int) {
 	a.scale = float32(1 / math.Sqrt(float64(s.HeadDim)))
 	a.tiles, a.first = a.tiles[:0], a.first[:0]
 	row, chunks, rows := 0, 0, 0
 	for _, span := range spans {
-		for i := 0; i < span.N; i += attnRows {
-			t := tile{span.KV.(*KV), row + i, span.Pos + i, min(attnRows, span.N-i)}
+		for i := 0; i < span.N; i += tileRows {
+			t := tile{span.KV.(*KV), row + i, span.Pos + i, min(tileRows, span.N-i)}
 			a.tiles = append(a.tiles, t)
 			a.first = append(a.first, chunks)
 			chunks += t.chunks()
@@ -148,7 +179,7 @@ func (p *pass) headsOf(i, parts int) heads {
 // attendTile computes one item from the first chunk to the last.
 func (p *pass) attendTile(t *scratch, layer int, tile *tile, heads heads) results {
 	n := tile.n * heads.n()
-	sum, part := t.Partial.at(0, n, p.HeadDim), t.Partial.at(attnRows*p.Group(), n, p.HeadDim)
+	sum, part := t.Partial.at(0, n, p.HeadDim), t.Partial.at(len(t.Partial.max)/2, n, p.HeadDim)
 	p.attendChunk(t, layer, tile, heads, 0, sum)
 	for c := 1; c < tile.chunks(); c++ {
 		p.attendChunk(t, layer, tile, heads, c, part)
@@ -175,6 +206,10 @@ func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, heads heads, ch
 		KV: t.kv.typ, HeadDim: d, Q: scratch.Q[:n*d], Visible: scratch.Visible[:n],
 		K: t.kv.head(layer, 0, heads.kv)[from:], V: t.kv.head(layer, 1, heads.kv)[from:],
 		Acc: out.acc, Max: out.max, Sum: out.sum,
+	}
+	if p.many && scratch.Many != nil && t.kv.typ == quant.F16 {
+		scratch.Many(&scratch.Tile)
+		return
 	}
 	p.tier.Attend(&scratch.Tile, scratch.Attn)
 }

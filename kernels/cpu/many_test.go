@@ -24,6 +24,13 @@ func TestMany(t *testing.T) {
 	bfloat := *tier.Go
 	bfloat.Many = &tier.Many{Bfloat: generic.Bfloat, In: quant.Type.Integer}
 	t.Run("bfloat16", func(t *testing.T) { testMany(t, tier.Go, &bfloat, small(), 0.02) })
+	for _, on := range tier.All() {
+		if on.Many != nil {
+			few := *on
+			few.Many = nil
+			t.Run("bfloat16, "+on.Name, func(t *testing.T) { testMany(t, &few, on, small(), 0.02) })
+		}
+	}
 	p := small()
 	asF16(&p)
 	for _, words := range tier.All() {

@@ -111,7 +111,7 @@ func (p *pass) prepare(ctx context.Context, b *plan.Batch, rows int) {
 			p.rowsAt = append(p.rowsAt, place{span.KV.(*KV), span.Pos + i})
 		}
 	}
-	p.schedule.make(b.Spans, p.Stage)
+	p.schedule.make(b.Spans, p.Stage, p.attnRows(rows))
 	p.course.plan(p.Plan, b.Spans, len(p.outputs))
 }
 

@@ -21,6 +21,7 @@ type scratch struct {
 	Mat     generic.Scratch
 	Panels  panel.Multiplier // nil if the tier has no panels
 	Attn    *generic.AttnScratch
+	Many    func(*generic.AttnTile) // attention of many rows; nil if it is that of few
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
 	Visible []int
@@ -46,7 +47,7 @@ func outValues(d plan.Dims) int {
 func multiplierRows(maxRows int) int { return min(maxRows, max(tileRows, manyTileRows)) }
 
 func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
-	n := attnRows * d.Group()
+	n := mostAttnRows(t, d.HeadDim) * d.Group()
 	values := outValues(d)
 	s := &scratch{
 		Attn:    generic.NewAttnScratch(d.HeadDim),
@@ -59,6 +60,9 @@ func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
 		Fine:    fineForms(t, true).NewActs(rowsAtOnce, d.Width),
 		Partial: newResults(2*n, d.HeadDim),
 	}
+	if a := attentionOfMany(t, d.HeadDim); a != nil {
+		s.Many = a.New(d.HeadDim)
+	}
 	if t.Panels != nil {
 		s.Panels = t.Panels.NewMultiplier(multiplierRows(maxRows))
 	}
@@ -69,10 +73,13 @@ func newScratch(d plan.Dims, t *tier.Tier, maxRows int) *scratch {
 // weights are laid out.
 func scratchBytes(p plan.Plan, o Options) int64 {
 	longest := max(p.Width, p.QDim(), p.FFN)
-	n := attnRows * p.Group()
+	n := mostAttnRows(o.Tier, p.HeadDim) * p.Group()
 	size := generic.ScratchBytes(longest) + generic.AttnScratchBytes(p.HeadDim) + n*(4*p.HeadDim+8) + 4*p.HeadDim +
 		2*4*outValues(p.Dims) + reducedBytes(o.Tier, outValues(p.Dims)/tensor.BlockLen) +
 		int(reducedForms(o.Tier).Bytes(rowsAtOnce, p.Width)+fineForms(o.Tier, true).Bytes(rowsAtOnce, p.Width)) + 2*n*(p.HeadDim*4+8)
+	if a := attentionOfMany(o.Tier, p.HeadDim); a != nil {
+		size += a.Bytes(p.HeadDim)
+	}
 	if o.Tier != nil && o.Tier.Panels != nil {
 		size += o.Tier.Panels.PackerBytes(longest) + packBytes + o.Tier.Panels.MultiplierBytes(multiplierRows(o.MaxRows))
 	}

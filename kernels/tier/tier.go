@@ -67,6 +67,17 @@ type Many struct {
 	Bfloat func(x []float32, dst []tensor.Block) // rounds to bfloat16
 	Words  func(x []float32, dst []tensor.Words) // quantises to 16 bits
 	In     func(quant.Type) bool                 // types of weights that are multiplied with it
+	// Attention is how many rows attend, where that is faster than Attend; otherwise nil.
+	Attention Attention
+}
+
+// Attention computes attention with keys and values of some types.
+type Attention interface {
+	Fits(kv quant.Type, headDim int) bool
+	// New returns a worker's own function, which does what Attend does but for roundings.
+	New(headDim int) func(t *generic.AttnTile)
+	// Bytes is the memory that New(headDim) takes.
+	Bytes(headDim int) int
 }
 
 // Multiplies reports whether one of the matrices is multiplied in that form; it may be nil.
