@@ -6,36 +6,15 @@ import (
 	"testing"
 
 	"qgo/kernels/generic"
+	"qgo/kernels/generic/attntest"
 	"qgo/kernels/tier"
 	"qgo/kernels/tier/tiertest"
 	"qgo/quant"
 	"qgo/quant/codec"
 )
 
-// attnTile returns a tile of n queries on rows positions, with NaNs where a
-// block of keys goes on behind them, and its keys as numbers.
-func attnTile(rng *rand.Rand, typ quant.Type, d, n, rows int) (*generic.AttnTile, []float32) {
-	size := typ.RowBytes(d)
-	blocks := (rows + generic.KeyBlock - 1) / generic.KeyBlock
-	t := &generic.AttnTile{
-		KV: typ, HeadDim: d, Q: values(rng, n*d, 0),
-		K: make([]byte, blocks*generic.KeyBlock*size), V: make([]byte, rows*size+1)[1:],
-	}
-	for i := range t.Q {
-		t.Q[i] /= 10
-	}
-	for i := range t.K {
-		t.K[i] = 0xff
-	}
-	codec.Quantize(typ, t.V, values(rng, rows*d, 0))
-	key, keys := make([]byte, size), make([]float32, rows*d)
-	for i := range rows {
-		codec.Quantize(typ, key, values(rng, d, 0))
-		codec.Dequantize(typ, keys[i*d:(i+1)*d], key)
-		generic.PutKey(typ, t.K, i, key)
-	}
-	return t, keys
-}
+// sizes are those of the tiles' numbers.
+var sizes = attntest.Sizes{Queries: 1, Keys: 10, Values: 10}
 
 // attendFused is generic.Attend with products that are not rounded before
 // they are added.
@@ -82,7 +61,7 @@ func TestAttend(t *testing.T) {
 						if n > 9 && rows != 100 && d != 64 {
 							continue
 						}
-						a, keys := attnTile(rng, typ, d, n, rows)
+						a, keys := attntest.Tile(rng, typ, d, n, rows, sizes)
 						for i := range n {
 							switch {
 							case n > 1 && i == n/2:
@@ -94,9 +73,7 @@ func TestAttend(t *testing.T) {
 							}
 						}
 						run := func(attend func(*generic.AttnTile, *generic.AttnScratch)) []float32 {
-							a.Acc, a.Max, a.Sum = values(rng, n*d, 0), values(rng, n, 0), values(rng, n, 0)
-							attend(a, generic.NewAttnScratch(d))
-							return append(append(a.Acc, a.Max...), a.Sum...)
+							return attntest.Results(rng, a, func(a *generic.AttnTile) { attend(a, generic.NewAttnScratch(d)) })
 						}
 						want := run(generic.Attend)
 						if tier.Fused && d%16 == 0 { // a head of other sizes is plain Go's
@@ -118,7 +95,7 @@ func BenchmarkAttend(b *testing.B) {
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.Q8_0} {
 			for _, n := range []int{7, 56} {
 				const d = 64
-				a, _ := attnTile(rng, typ, d, n, generic.AttnChunk)
+				a, _ := attntest.Tile(rng, typ, d, n, generic.AttnChunk, sizes)
 				for range n {
 					a.Visible = append(a.Visible, generic.AttnChunk)
 				}

@@ -45,24 +45,26 @@ func emulate(a *panel.TileArgs) {
 
 func number(bfloat uint16) float32 { return math.Float32frombits(uint32(bfloat) << 16) }
 
-// each runs f for the products that this machine has: all are emulated where it
+// each runs f with the products that this machine has: all are emulated where it
 // can expand weights, and done by AMX where it has that.
-func each(t *testing.T, f func(t *testing.T, l *panel.Expanded)) {
+func each(t *testing.T, f func(t *testing.T, multiply func(*panel.TileArgs))) {
 	if !cpuid.CPU.Supports(conversions...) || !ISA.Base.Here() {
 		t.Skipf("this CPU lacks some of %v", conversions)
 	}
-	t.Run("emulated", func(t *testing.T) { f(t, layout(emulate, all)) })
+	t.Run("emulated", func(t *testing.T) { f(t, emulate) })
 	t.Run("amx", func(t *testing.T) {
 		if !ISA.Here() {
 			t.Skip("this machine has no AMX")
 		}
-		f(t, layout(multiplyTiles, all))
+		f(t, multiplyTiles)
 	})
 }
 
 // TestMatMul compares with plain Go, bit for bit.
 func TestMatMul(t *testing.T) {
-	each(t, func(t *testing.T, l *panel.Expanded) { paneltest.TestExpanded(t, l, generic.MatMulTiles) })
+	each(t, func(t *testing.T, multiply func(*panel.TileArgs)) {
+		paneltest.TestExpanded(t, layout(multiply, all), generic.MatMulTiles)
+	})
 }
 
 func BenchmarkMatMul(b *testing.B) {

@@ -8,64 +8,18 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/klauspost/cpuid/v2"
-
 	"qgo/kernels/generic"
+	"qgo/kernels/generic/attntest"
 	"qgo/kernels/panel"
 	"qgo/quant"
-	"qgo/quant/codec"
 )
 
-// attnTile returns a tile of n queries on rows positions, with NaNs where a block of keys goes
-// on behind them. What a query sees is what visible says.
-func attnTile(rng *rand.Rand, d, n, rows int, visible func(i int) int) *generic.AttnTile {
-	values := func(n int, size float64) []float32 {
-		x := make([]float32, n)
-		for i := range x {
-			x[i] = float32(size * rng.NormFloat64())
-		}
-		return x
-	}
-	size := quant.F16.RowBytes(d)
-	blocks := (rows + generic.KeyBlock - 1) / generic.KeyBlock
-	t := &generic.AttnTile{
-		KV: quant.F16, HeadDim: d, Q: values(n*d, 3),
-		K: make([]byte, blocks*generic.KeyBlock*size), V: make([]byte, rows*size),
-		Acc: values(n*d, 1), Max: values(n, 1), Sum: values(n, 1),
-	}
-	for i := range n {
-		t.Visible = append(t.Visible, visible(i))
-	}
-	for i := range t.K {
-		t.K[i] = 0xff
-	}
-	codec.Quantize(quant.F16, t.V, values(rows*d, 1))
-	key := make([]byte, size)
-	for i := range rows {
-		codec.Quantize(quant.F16, key, values(d, 0.5))
-		generic.PutKey(quant.F16, t.K, i, key)
-	}
-	return t
-}
-
-// eachProduct runs f with the products that this machine has, as each does.
-func eachProduct(t *testing.T, f func(t *testing.T, multiply func(*panel.TileArgs))) {
-	if !cpuid.CPU.Supports(conversions...) || !ISA.Base.Here() {
-		t.Skipf("this CPU lacks some of %v", conversions)
-	}
-	t.Run("emulated", func(t *testing.T) { f(t, emulate) })
-	t.Run("amx", func(t *testing.T) {
-		if !ISA.Here() {
-			t.Skip("this machine has no AMX")
-		}
-		f(t, multiplyTiles)
-	})
-}
+var sizes = attntest.Sizes{Queries: 3, Keys: 0.5, Values: 1}
 
 // TestAttention compares attention with plain Go, bit for bit, one worker's memory being used for
 // all tiles of a size.
 func TestAttention(t *testing.T) {
-	eachProduct(t, func(t *testing.T, multiply func(*panel.TileArgs)) {
+	each(t, func(t *testing.T, multiply func(*panel.TileArgs)) {
 		for _, fine := range []bool{false, true} {
 			testAttention(t, multiply, fine)
 		}
@@ -81,27 +35,22 @@ func testAttention(t *testing.T, multiply func(*panel.TileArgs), fine bool) {
 				if n > 32 && d != 64 {
 					continue
 				}
-				a := attnTile(rng, d, n, rows, func(i int) int {
+				a, _ := attntest.Tile(rng, quant.F16, d, n, rows, sizes)
+				for i := range n {
 					switch {
 					case i%7 == 3:
-						return 0
+						a.Visible = append(a.Visible, 0)
 					case i%5 == 4:
-						return rng.IntN(rows) + 1
+						a.Visible = append(a.Visible, rng.IntN(rows)+1)
+					default:
+						a.Visible = append(a.Visible, rows)
 					}
-					return rows
-				})
-				b := *a
-				b.Acc, b.Max, b.Sum = make([]float32, n*d), make([]float32, n), make([]float32, n)
-				attend(a)
-				generic.AttendSplit(&b, generic.NewAttnScratch(d), fine)
-				for _, c := range []struct {
-					name      string
-					got, want []float32
-				}{{"Max", a.Max, b.Max}, {"Sum", a.Sum, b.Sum}, {"Acc", a.Acc, b.Acc}} {
-					for i, v := range c.want {
-						if math.Float32bits(v) != math.Float32bits(c.got[i]) {
-							t.Fatalf("%d values, %d queries, %d positions: %s %d is %g, want %g", d, n, rows, c.name, i, c.got[i], v)
-						}
+				}
+				got := attntest.Results(rng, a, attend)
+				want := attntest.Results(rng, a, func(a *generic.AttnTile) { generic.AttendSplit(a, generic.NewAttnScratch(d), fine) })
+				for i, v := range want {
+					if math.Float32bits(v) != math.Float32bits(got[i]) {
+						t.Fatalf("fine %t, %d values, %d queries, %d positions: result %d is %g, want %g", fine, d, n, rows, i, got[i], v)
 					}
 				}
 			}
@@ -118,7 +67,11 @@ func BenchmarkAttention(b *testing.B) {
 	for _, fine := range []bool{false, true} {
 		attend := attention{multiplyTiles, fine}.New(d)
 		for _, n := range []int{56, 112, 224} {
-			t := attnTile(rng, d, n, generic.AttnChunk, func(int) int { return generic.AttnChunk })
+			t, _ := attntest.Tile(rng, quant.F16, d, n, generic.AttnChunk, sizes)
+			for range n {
+				t.Visible = append(t.Visible, generic.AttnChunk)
+			}
+			t.Acc, t.Max, t.Sum = make([]float32, n*d), make([]float32, n), make([]float32, n)
 			b.Run(fmt.Sprintf("fine=%t/n=%d", fine, n), func(b *testing.B) {
 				for b.Loop() {
 					attend(t)

@@ -17,7 +17,7 @@ import (
 // their own, for which keys and values are converted before.
 const attnRows, manyAttnRows = 8, 32
 
-// attentionOfMany is how many rows attend, or nil if as few do.
+// attentionOfMany is the attention of many rows, or nil if few have the same.
 func attentionOfMany(t *tier.Tier, headDim int) tier.Attention {
 	if t == nil || t.Many == nil || t.Many.Attention == nil || !t.Many.Attention.Fits(quant.F16, headDim) {
 		return nil

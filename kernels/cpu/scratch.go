@@ -21,7 +21,7 @@ type scratch struct {
 	Mat     generic.Scratch
 	Panels  panel.Multiplier // nil if the tier has no panels
 	Attn    *generic.AttnScratch
-	Many    func(*generic.AttnTile) // attention of many rows; nil if it is that of few
+	Many    func(*generic.AttnTile) // attention of many rows; nil if few have the same
 	Tile    generic.AttnTile
 	Q       []float32 // queries of a tile, head after head
 	Visible []int

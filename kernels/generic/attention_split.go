@@ -15,7 +15,8 @@ import (
 // other three are added in the order of TDPBF16PS, those of one kind after the other: large
 // times large, rest times large, large times rest. With fine the weights of the softmax and the
 // values are split too; otherwise they are rounded. Numbers below 2^-126 on the way are zero for AMX; results
-// above 2^-100 do not show it.
+// above 2^-100 do not show it. Values beyond Visible, up to the most that a query sees, are multiplied
+// with zero: they must be finite.
 func AttendSplit(t *AttnTile, s *AttnScratch, fine bool) {
 	d := t.HeadDim
 	size := t.KV.RowBytes(d)

@@ -1,12 +1,13 @@
-package generic
+package generic_test
 
 import (
 	"math"
 	"math/rand/v2"
 	"testing"
 
+	"qgo/kernels/generic"
+	"qgo/kernels/generic/attntest"
 	"qgo/quant"
-	"qgo/quant/codec"
 )
 
 // TestAttendSplit compares with Attend, with scores of a few units and in the hundreds. A query
@@ -25,51 +26,30 @@ func TestAttendSplit(t *testing.T) {
 func testAttendSplit(t *testing.T, queries, scores float64, outputs map[bool]float64) {
 	const d, rows, n = 64, 100, 5
 	rng := rand.New(rand.NewPCG(1, 2))
-	values := func(n int, size float64) []float32 {
-		x := make([]float32, n)
-		for i := range x {
-			x[i] = float32(size * rng.NormFloat64())
-		}
-		return x
+	tile, _ := attntest.Tile(rng, quant.F16, d, n, rows, attntest.Sizes{Queries: queries, Keys: 0.5, Values: 1})
+	tile.Visible = []int{rows, 0, 1, 37, rows}
+	results := func(attend func(*generic.AttnTile, *generic.AttnScratch)) (acc, top, sum []float32) {
+		all := attntest.Results(rng, tile, func(a *generic.AttnTile) { attend(a, generic.NewAttnScratch(d)) })
+		return all[:n*d], all[n*d:][:n], all[n*d+n:]
 	}
-	size := quant.F16.RowBytes(d)
-	tile := AttnTile{
-		KV: quant.F16, HeadDim: d, Q: values(n*d, queries), Visible: []int{rows, 0, 1, 37, rows},
-		K: make([]byte, (rows+KeyBlock-1)/KeyBlock*KeyBlock*size), V: make([]byte, rows*size),
-	}
-	for i := range tile.K {
-		tile.K[i] = 0xff
-	}
-	key := make([]byte, size)
-	for i := range rows {
-		codec.Quantize(quant.F16, key, values(d, 0.5))
-		PutKey(quant.F16, tile.K, i, key)
-	}
-	codec.Quantize(quant.F16, tile.V, values(rows*d, 1))
-	results := func(attend func(*AttnTile, *AttnScratch)) AttnTile {
-		r := tile
-		r.Acc, r.Max, r.Sum = values(n*d, 1), values(n, 1), values(n, 1)
-		attend(&r, NewAttnScratch(d))
-		return r
-	}
-	want := results(Attend)
+	acc, top, sum := results(generic.Attend)
 	for fine, most := range outputs {
-		got := results(func(a *AttnTile, s *AttnScratch) { AttendSplit(a, s, fine) })
-		if !math.IsInf(float64(got.Max[1]), -1) || got.Sum[1] != 0 || got.Acc[d] != 0 {
-			t.Errorf("fine %t: of a query that sees nothing the largest score is %g, the sum %g", fine, got.Max[1], got.Sum[1])
-		}
-		for i := range n {
-			if tile.Visible[i] == 0 {
+		acc2, top2, sum2 := results(func(a *generic.AttnTile, s *generic.AttnScratch) { generic.AttendSplit(a, s, fine) })
+		for i, visible := range tile.Visible {
+			if visible == 0 {
+				if !math.IsInf(float64(top2[i]), -1) || sum2[i] != 0 || acc2[i*d] != 0 {
+					t.Errorf("fine %t: of a query that sees nothing the largest score is %g, the sum %g", fine, top2[i], sum2[i])
+				}
 				continue
 			}
-			if far := math.Abs(float64(got.Max[i] - want.Max[i])); !(far < scores) {
-				t.Errorf("fine %t: query %d has the largest score %g, want %g", fine, i, got.Max[i], want.Max[i])
+			if far := math.Abs(float64(top2[i] - top[i])); !(far < scores) {
+				t.Errorf("fine %t: query %d has the largest score %g, want %g", fine, i, top2[i], top[i])
 			}
 			var diff, norm float64
 			for c := i * d; c < (i+1)*d; c++ {
-				w := float64(want.Acc[c] / want.Sum[i])
-				diff += math.Pow(float64(got.Acc[c]/got.Sum[i])-w, 2)
-				norm += w * w
+				want := float64(acc[c] / sum[i])
+				diff += math.Pow(float64(acc2[c]/sum2[i])-want, 2)
+				norm += want * want
 			}
 			if far := math.Sqrt(diff / norm); !(far < most) {
 				t.Errorf("fine %t: the output of query %d is %.2g of its size away, want less than %g", fine, i, far, most)
