@@ -77,9 +77,9 @@ func blocks(n int) []tensor.Block {
 
 // Bytes is the memory that New(headDim) takes.
 func (a attention) Bytes(headDim int) int {
-	const values = generic.AttnChunk
-	return int(unsafe.Sizeof(worker{})) + (kinds+a.valueKinds()+1)*2*values*headDim +
-		queriesAtOnce*(kinds*2*headDim+a.valueKinds()*2*values+4*values)
+	const positions = generic.AttnChunk
+	return int(unsafe.Sizeof(worker{})) + (kinds+a.valueKinds()+1)*2*positions*headDim +
+		queriesAtOnce*(kinds*2*headDim+a.valueKinds()*2*positions+4*positions)
 }
 
 // attend computes a tile.
@@ -141,10 +141,7 @@ func (w *worker) group(t *generic.AttnTile, i, n, rows int) {
 	}
 	if most == 0 {
 		clear(acc)
-		clear(sum)
-		for j := range top {
-			top[j] = float32(math.Inf(-1))
-		}
+		w.softmax(0, 0, w.scores, top, sum)
 		return
 	}
 	a := &w.tiles

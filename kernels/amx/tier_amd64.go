@@ -52,8 +52,7 @@ func layout(tiles func(*panel.TileArgs), in func(quant.Type) bool) *panel.Expand
 			expand[t] = nil
 		}
 	}
-	few := panel.Streamed{Kernels: *panel.Join(&avx512.Mul, &avx512.FloatMul)}
-	return &panel.Expanded{Streamed: few, Expand: &expand, Tiles: tiles}
+	return &panel.Expanded{Streamed: avx512.Few(), Expand: &expand, Tiles: tiles}
 }
 
 // multiplyTiles multiplies activations with expanded weights: see

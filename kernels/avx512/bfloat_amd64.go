@@ -17,14 +17,14 @@ var BF16 = tier.ISA{Features: []cpuid.FeatureID{cpuid.AVX512BF16}, Base: &VNNI}
 // fast is the tier of --fast.
 func fast() *tier.Tier {
 	t := Vectors.Tier("avx512bf16", &BF16, &panel.Expanded{
-		Streamed: few(), Expand: &ExpandFloats, Tiles: multiplyPairs,
+		Streamed: Few(), Expand: &ExpandFloats, Tiles: multiplyPairs,
 	})
 	t.Many = &tier.Many{Bfloat: Bfloat, In: func(t quant.Type) bool { return ExpandFloats[t] != nil }}
 	return t
 }
 
-// few are the kernels for few rows.
-func few() panel.Streamed { return panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul)} }
+// Few are the kernels for few rows.
+func Few() panel.Streamed { return panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul)} }
 
 // ExpandFloats are the kernels that write floating-point weights in bfloat16.
 var ExpandFloats = [quant.Count]func(*panel.Args){

@@ -12,7 +12,7 @@ import (
 // Words returns a tier that multiplies many rows with floating-point weights as words. It
 // needs VNNI.
 func Words(name string, isa *tier.ISA) *tier.Tier {
-	return avx2.WithWords(Vectors.Tier(name, isa, nil), few(), &ExpandWords, multiplyWords)
+	return avx2.WithWords(Vectors.Tier(name, isa, nil), Few(), &ExpandWords, multiplyWords)
 }
 
 // ExpandWords are the kernels that write floating-point weights as words. F32 weights have

@@ -17,7 +17,8 @@ import (
 // their own, for which keys and values are converted before.
 const attnRows, manyAttnRows = 8, 32
 
-// attentionOfMany is the attention of many rows, or nil if few have the same.
+// attentionOfMany is the attention of many rows, or nil if few have the same. What it asks for is
+// a KV cache of the usual type.
 func attentionOfMany(t *tier.Tier, headDim int) tier.Attention {
 	if t == nil || t.Many == nil || t.Many.Attention == nil || !t.Many.Attention.Fits(quant.F16, headDim) {
 		return nil
@@ -207,7 +208,7 @@ func (p *pass) attendChunk(scratch *scratch, layer int, t *tile, heads heads, ch
 		K: t.kv.head(layer, 0, heads.kv)[from:], V: t.kv.head(layer, 1, heads.kv)[from:],
 		Acc: out.acc, Max: out.max, Sum: out.sum,
 	}
-	if p.many && scratch.Many != nil && t.kv.typ == quant.F16 {
+	if p.many && scratch.Many != nil && p.tier.Many.Attention.Fits(t.kv.typ, d) {
 		scratch.Many(&scratch.Tile)
 		return
 	}

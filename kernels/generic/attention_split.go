@@ -20,9 +20,8 @@ import (
 func AttendSplit(t *AttnTile, s *AttnScratch, fine bool) {
 	d := t.HeadDim
 	size := t.KV.RowBytes(d)
-	q, p := splitFactor(d), splitFactor(AttnChunk)
 	key, row, column := make([]float32, d), make([]byte, size), make([]float32, AttnChunk)
-	keys, values := [AttnChunk]factor{}, make([]factor, d)
+	keys, values := [AttnChunk]halves{}, make([]halves, d)
 	rows := 0
 	for _, n := range t.Visible {
 		rows = max(rows, n)
@@ -30,17 +29,14 @@ func AttendSplit(t *AttnTile, s *AttnScratch, fine bool) {
 	for j := range rows {
 		GetKey(quant.F16, row, t.K, j)
 		codec.Dequantize(quant.F16, key, row)
-		keys[j] = splitFactor(d)
-		keys[j].set(key)
+		keys[j] = splitNumbers(key)
 	}
 	codec.Dequantize(quant.F16, s.V[:rows*d], t.V[:rows*size])
 	for c := range d {
-		clear(column)
 		for j := range rows {
 			column[j] = s.V[j*d+c]
 		}
-		values[c] = splitFactor(AttnChunk)
-		values[c].set(column)
+		values[c] = splitNumbers(column)
 	}
 	for i, n := range t.Visible {
 		acc := t.Acc[i*d : (i+1)*d]
@@ -49,59 +45,50 @@ func AttendSplit(t *AttnTile, s *AttnScratch, fine bool) {
 			t.Max[i], t.Sum[i] = float32(math.Inf(-1)), 0
 			continue
 		}
-		q.set(t.Q[i*d : (i+1)*d])
+		q := splitNumbers(t.Q[i*d : (i+1)*d]).blocks()
 		for j := range n {
-			s.Scores[j] = q.times(&keys[j])
+			s.Scores[j] = q.times(keys[j])
 		}
 		t.Max[i], t.Sum[i] = Softmax(s.Scores[:n])
 		clear(column[n:])
 		copy(column, s.Scores[:n])
-		p.set(column)
+		p := splitNumbers(column).blocks()
 		for c := range acc {
 			if fine {
-				acc[c] = p.times(&values[c])
+				acc[c] = p.times(values[c])
 			} else {
-				acc[c] = sumTilesOf(0, p.large, values[c].large)
+				acc[c] = sumTiles(0, p.large, values[c].large)
 			}
 		}
 	}
 }
 
-// factor is a row of numbers that are split in two.
-type factor struct{ large, rest []tensor.Block }
+// halves are numbers that are split in two, which bfloat16 holds.
+type halves struct{ large, rest []float32 }
 
-func splitFactor(n int) factor {
-	return factor{make([]tensor.Block, n/tensor.BlockLen), make([]tensor.Block, n/tensor.BlockLen)}
-}
-
-// set splits x.
-func (f *factor) set(x []float32) {
-	for g := range f.large {
-		large, rest := f.large[g].Bfloats(), f.rest[g].Bfloats()
-		for k, v := range x[g*tensor.BlockLen:][:tensor.BlockLen] {
-			large[k] = toBfloat(v)
-			rest[k] = toBfloat(v - number(large[k]))
-		}
+func splitNumbers(x []float32) halves {
+	h := halves{make([]float32, len(x)), make([]float32, len(x))}
+	for i, v := range x {
+		h.large[i] = number(toBfloat(v))
+		h.rest[i] = number(toBfloat(v - h.large[i]))
 	}
+	return h
 }
+
+// blocks returns them in blocks.
+func (h halves) blocks() halfBlocks {
+	n := len(h.large) / tensor.BlockLen
+	b := halfBlocks{make([]tensor.Block, n), make([]tensor.Block, n)}
+	Bfloat(h.large, b.large)
+	Bfloat(h.rest, b.rest)
+	return b
+}
+
+type halfBlocks struct{ large, rest []tensor.Block }
 
 // times is the sum of three products.
-func (f *factor) times(w *factor) float32 {
-	sum := sumTilesOf(0, f.large, w.large)
-	sum = sumTilesOf(sum, f.rest, w.large)
-	return sumTilesOf(sum, f.large, w.rest)
-}
-
-// sumTilesOf is sumTiles with both factors in blocks.
-func sumTilesOf(sum float32, x, w []tensor.Block) float32 {
-	for g := range x {
-		a, b := x[g].Bfloats(), w[g].Bfloats()
-		var even, odd float32
-		for k := 0; k < tensor.BlockLen; k += 2 {
-			even += float32(number(a[k]) * number(b[k]))
-			odd += float32(number(a[k+1]) * number(b[k+1]))
-		}
-		sum += even + odd
-	}
-	return sum
+func (b halfBlocks) times(w halves) float32 {
+	sum := sumTiles(0, b.large, w.large)
+	sum = sumTiles(sum, b.rest, w.large)
+	return sumTiles(sum, b.large, w.rest)
 }

@@ -67,7 +67,7 @@ func expand(f panels.Format) {
 	from, to, left := expandArgs()
 	SHLQ(U8(4), left) // pairs of columns
 	low, high, sides := z[0], z[1], z[2]
-	VMOVDQU32(sideBySide(), sides)
+	VMOVDQU32(isa.SideBySide(), sides)
 	column := panelRows * f.Bytes
 	isa.Repeat("pair", left, 1, func() {
 		switch f.Name {
@@ -110,20 +110,6 @@ func registers(s *isa.ISA) []reg.Register {
 		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
 		reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
 	}
-}
-
-var sides *Mem
-
-// sideBySide is the index that puts the numbers of two columns side by side.
-func sideBySide() Mem {
-	if sides == nil {
-		m := GLOBL("sides", RODATA|NOPTR)
-		for i := range panelRows {
-			DATA(4*i, U32(i|(i+panelRows)<<16))
-		}
-		sides = &m
-	}
-	return *sides
 }
 
 // multiplyPairs generates the product of rows of activations with 32 rows of weights.

@@ -79,6 +79,21 @@ func CvtBfloats(high, low, dst reg.Register) {
 		EVEX512(0x72, PrefixF2, Number(dst), Number(high), Number(low)))
 }
 
+var sides *Mem
+
+// SideBySide is VPERMW's index that puts the numbers of two columns side by side: of what
+// CvtBfloats makes of a column of 16 each.
+func SideBySide() Mem {
+	if sides == nil {
+		m := GLOBL("sides", RODATA|NOPTR)
+		for i := range 16 {
+			DATA(4*i, U32(i|(i+16)<<16))
+		}
+		sides = &m
+	}
+	return *sides
+}
+
 // DotYMM adds products of the integers of x and w to those of 32 bits of sum, by an instruction
 // of AVX-VNNI.
 func DotYMM(name string, opcode uint8, x, w, sum reg.Register) {

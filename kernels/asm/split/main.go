@@ -69,7 +69,7 @@ func halves(split bool) {
 		again, rest = following(n, to)
 	}
 	low, high, large, sides := reg.Z0, reg.Z1, reg.Z2, reg.Z3
-	VMOVDQU32(sideBySide(), sides)
+	VMOVDQU32(isa.SideBySide(), sides)
 	isa.Repeat("pair", n, 1, func() {
 		VCVTPH2PS(Mem{Base: from}, low)
 		VCVTPH2PS(Mem{Base: from, Index: stride, Scale: 1}, high)
@@ -91,20 +91,6 @@ func halves(split bool) {
 		ADDQ(U8(lineBytes), to)
 	})
 	isa.End()
-}
-
-var sides *Mem
-
-// sideBySide is the index that puts the numbers of two columns side by side.
-func sideBySide() Mem {
-	if sides == nil {
-		m := GLOBL("sides", RODATA|NOPTR)
-		for i := range panelRows {
-			DATA(4*i, U32(i|(i+panelRows)<<16))
-		}
-		sides = &m
-	}
-	return *sides
 }
 
 // following returns the addresses behind n lines, and behind as many more.
