@@ -93,7 +93,7 @@ func notes(all []Graded) string {
 // note says why a cell is void, and the ratios by state.
 func (v *Verdict) note(binds string) string {
 	var texts []string
-	if v.Reason != "" {
+	if v.Reason != "" && !v.late() {
 		texts = append(texts, fmt.Sprintf("%s: %s", v.Grade, v.Reason))
 	}
 	for i := range v.ByState {
@@ -129,9 +129,15 @@ func share(s float64) string {
 	return fmt.Sprintf("%.0f %%", 100*s)
 }
 
+// late reports a win over an engine that gave no result in time.
+func (v *Verdict) late() bool { return v.Grade == Ahead && v.Ratio.Pairs == 0 }
+
 // ratio is a verdict's ratio with its interval, and its grade if that is no win.
 func (v *Verdict) ratio() string {
-	if v.Ratio.Pairs == 0 {
+	switch {
+	case v.late():
+		return v.Reason
+	case v.Ratio.Pairs == 0:
 		return string(v.Grade)
 	}
 	text := fmt.Sprintf("%.2f", v.Ratio.Ratio)

@@ -240,6 +240,12 @@ func TestMarkdown(t *testing.T) {
 	if strings.Contains(text, "Why cells") {
 		t.Errorf("notes without need:\n%s", text)
 	}
+	c.Turns[0].Rates[1], c.Turns[1].Rates[1], c.Turns[2].Rates[1] = 0, 0, 0
+	c.Engines[1].Late = 2
+	late := r.Markdown()
+	if want := "| 90 % |  | no result in 60 s, 2 times | ahead |"; !strings.Contains(late, want) || strings.Contains(late, "Why cells") {
+		t.Errorf("an engine that is late: want %s and no note:\n%s", want, late)
+	}
 	c.Model = "m.gguf"
 	dir := t.TempDir()
 	var file bytes.Buffer
