@@ -6,28 +6,32 @@
 set -e
 cd "$(dirname "$0")"
 mkdir -p ptx
-compile_for() {
-	arch=$1 isa=$2 out=$3
-	shift 3
-	clang-16 -x cuda --cuda-device-only --cuda-gpu-arch="$arch" --cuda-feature="+$isa" \
-		--cuda-path=/nonexistent -nocudainc -nocudalib -std=c++17 -O3 -Wall -Werror \
-		-S -o "ptx/${arch}_$out.ptx" "$@"
-}
-compile() { compile_for sm_53 ptx60 "$@" src/kernels.cu; }
-compile common
-compile ceilings -DCEILINGS
-for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
-	compile $type -DTYPE=$type
-	compile_for sm_80 ptx70 batch_$type -DBATCH -DTYPE=$type src/kernels.cu
-done
-compile_for sm_80 ptx70 tensor -DTENSOR src/kernels.cu
-for head in 64 128; do
-	for cache in F32 F16 Q8_0; do
-		compile_for sm_70 ptx60 plainToken${head}_$cache -DPLAIN_TOKEN -DHEAD=$head -DCACHE=$cache src/kernels.cu
-		compile_for sm_80 ptx70 token${head}_$cache -DTOKEN -DHEAD=$head -DCACHE=$cache src/kernels.cu
-		compile_for sm_80 ptx70 rows${head}_$cache -DROWS -DHEAD=$head -DCACHE=$cache src/kernels.cu
-		compile_for sm_80 ptx70 flash${head}_$cache -DFLASH -DHEAD=$head -DCACHE=$cache src/kernels.cu
+
+# modules prints a line for each module: architecture, version of PTX, name, macros.
+modules() {
+	echo sm_53 ptx60 common
+	echo sm_53 ptx60 ceilings -DCEILINGS
+	for type in $(sed -n "s/^struct \([A-Z0-9_]*\) .*/\1/p" src/formats.h); do
+		echo sm_53 ptx60 "$type" -DTYPE="$type"
+		echo sm_80 ptx70 batch_"$type" -DBATCH -DTYPE="$type"
 	done
-done
+	echo sm_80 ptx70 tensor -DTENSOR
+	for head in 64 128; do
+		for cache in F32 F16 Q8_0; do
+			echo sm_70 ptx60 plainToken${head}_$cache -DPLAIN_TOKEN -DHEAD=$head -DCACHE=$cache
+			echo sm_80 ptx70 token${head}_$cache -DTOKEN -DHEAD=$head -DCACHE=$cache
+			echo sm_80 ptx70 rows${head}_$cache -DROWS -DHEAD=$head -DCACHE=$cache
+			echo sm_80 ptx70 flash${head}_$cache -DFLASH -DHEAD=$head -DCACHE=$cache
+		done
+	done
+}
+
+compile='arch=$1 isa=$2 out=$3
+shift 3
+exec clang-16 -x cuda --cuda-device-only --cuda-gpu-arch="$arch" --cuda-feature="+$isa" \
+	--cuda-path=/nonexistent -nocudainc -nocudalib -std=c++17 -O3 -Wall -Werror \
+	-S -o "ptx/${arch}_$out.ptx" "$@" src/kernels.cu'
+modules | xargs -P "$(nproc)" -L 1 sh -c "$compile" compile
+
 go -C ../asm run ./maxwell -counts >counts.new
 mv counts.new ../asm/maxwell/counts.txt
