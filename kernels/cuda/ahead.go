@@ -38,6 +38,7 @@ func (p *pass) greedy(b *plan.Batch) {
 	goesOn := this.row == row && this.kv == p.kv && this.token == b.Tokens[0]
 	if !goesOn || !this.started {
 		p.begin(b)
+		p.embed()
 		p.finds(row, this.slot)
 	}
 	row.pos++

@@ -23,6 +23,7 @@ type (
 		ahead                      driver.Ptr
 		aheadBytes                 uint64
 		n, stride, length, rowsOfX int32
+		parts, shares              int32
 	}
 	slotsArgs struct {
 		x, parts, rows, norm, gated  driver.Ptr
@@ -59,17 +60,15 @@ type (
 
 // What the kernels are written for.
 const (
-	batchThreads = 512                   // of a block of batch, at the most
-	fewWarps     = 8                     // of a block of few
-	pairsWarps   = 4                     // of a block of pairs
-	mostOfX      = 32                    // rows of x of a block
-	ofXBytes     = 64 + 16               // of a group of a row of x: see RowOfX and its tail
-	tileRows     = 16                    // of weights, a tile
-	batchPhases  = 4                     // warps that have the same rows
-	batchRows    = 2 * tileRows          // of weights, that they have
-	batchTiles   = batchRows * (64 + 16) // bytes of a warp's memory: see BatchTiles
-	mostAhead    = 16 << 20              // bytes that a launch has the second-level cache fetch
-	rowsAtOnce   = 64                    // that go through a block of the model together
+	batchThreads = 512          // of a block of batch, at the most
+	fewWarps     = 8            // of a block of few
+	pairsWarps   = 4            // of a block of pairs
+	mostOfX      = 32           // rows of x of a block
+	tileRows     = 16           // of weights, a tile
+	batchPhases  = 4            // warps that have the same rows
+	batchRows    = 2 * tileRows // of weights, that they have
+	mostAhead    = 16 << 20     // bytes that a launch has the second-level cache fetch
+	rowsAtOnce   = 64           // that go through a block of the model together
 	slotsThreads = 256
 	spansThreads = 256
 )
@@ -164,11 +163,6 @@ func (p *pass) ofRows(kernel string) string {
 	return kernel + suffix
 }
 
-// shapeOf returns how the products of n rows with a matrix are shared.
-func (s *Stage) shapeOf(l *linear, length, n int) batchShape {
-	return batchShapeOf(l, length, n, s.dev.info.SMs, s.dev.info.BlockMemory)
-}
-
 // xRows is where n rows come that are multiplied with a matrix whose parts are of so many steps.
 func (p *pass) xRows(l *linear, length, n int) xRows {
 	to := xRows{slots: p.slots, groups: l.w.cols / groupLen}
@@ -193,13 +187,17 @@ func (p *pass) inRows(l *linear, length, n int, args slotsArgs) {
 // wanted next, if it is known which, come into the second-level cache.
 func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Ptr) joinedArgs {
 	rows, cols := int(l.w.rows), int(l.w.cols)
+	shape := p.shapeOf(l, length, n)
 	all := joinedArgs{parts: y, apart: uint64(n * rows), count: int32(ceil(stepsOf(cols), length)), stride: l.w.rows}
 	args := batchArgs{scales: scales, y: y, apart: all.apart}
+	if shape.whole {
+		all.count = 1
+	}
+	args.parts, args.shares = all.count, int32(shape.shares)
 	if next != nil {
 		bytes := formatOf(next.typ).planeBytes(int64(next.w.cols / groupLen))[0] * int64(next.w.rows)
 		args.ahead, args.aheadBytes = next.w.codes, uint64(min(bytes, mostAhead))
 	}
-	shape := p.shapeOf(l, length, n)
 	name := p.ofBatch(shape.kernel, l.typ)
 	if p.err == nil {
 		p.err = p.dev.functions[name].Share(shape.bytes)
@@ -208,66 +206,6 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 	args.n, args.stride, args.length = int32(n), l.w.rows, int32(length)
 	call(p, name, shape.blocks, shape.warps*warpLen, args)
 	return all
-}
-
-// batchShape is how a product is shared between blocks.
-type batchShape struct {
-	kernel               string
-	few                  bool // rows of x are slots, not as batch wants them
-	warps, bytes, blocks int
-}
-
-// batchShapeOf returns that of a product with n rows of x on a GPU of so many multiprocessors, of
-// which a block may have so much memory.
-func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
-	rows, parts := int(l.w.rows), ceil(stepsOf(int(l.w.cols)), length)
-	few := func(kernel string, ofX int) batchShape {
-		return batchShape{kernel, true, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX)}
-	}
-	switch {
-	case n == 1:
-		return few("few_", 1)
-	case !unitType(l.typ):
-		return few("few4_", 4)
-	case l.typ == quant.F16:
-		ofPart := min(length*batchPhases, int(l.w.cols)/groupLen)
-		for _, ofX := range []int{16, 8} {
-			bytes := ofX*64 + 32 + ofPart*ofX*64 + 4*(ofPart+1)*(ofX+1) // see pairs
-			if (n > 8 || ofX == 8) && bytes <= memory {
-				return batchShape{fmt.Sprintf("batch%d_", ofX), false, pairsWarps, bytes, ceil(rows, pairsWarps*tileRows) * parts * ceil(n, ofX)}
-			}
-		}
-		return few("few_", 1)
-	}
-	for _, k := range []struct {
-		kernel     string
-		ofX, least int
-	}{{"batch32_", 32, 17}, {"batch16_", 16, 9}, {"batch8_", 8, 0}} {
-		copied := min(length, stepsOf(int(l.w.cols))) * batchPhases * k.ofX * ofXBytes
-		if n < k.least || batchPhases*batchTiles+copied > memory {
-			continue
-		}
-		best, most, passes := batchShape{}, 0, ceil(n, k.ofX)
-		for warps := batchPhases; warps <= batchThreads/warpLen; warps *= 2 {
-			bytes := warps*batchTiles + copied
-			together := min(memory/bytes, batchThreads/warpLen/warps) // blocks of a multiprocessor
-			items := ceil(rows, warps/batchPhases*batchRows)          // of a part
-			if int64(items)*int64(stepsOf(int(l.w.cols)))*int64(sms*together) > math.MaxUint32 {
-				return few("few_", 1) // the kernel finds its share in 32 bits
-			}
-			items *= parts
-			// The more warps there are the better, but small blocks are done sooner.
-			if warps*together > most {
-				best = batchShape{k.kernel, false, warps, bytes, max(1, min(sms*together/passes, items)) * passes}
-				most = warps * together
-			}
-			if items*passes <= sms*together {
-				break
-			}
-		}
-		return best
-	}
-	return few("few_", 1)
 }
 
 // rowBytes is what a row takes in all planes.

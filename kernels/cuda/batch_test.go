@@ -42,13 +42,14 @@ func TestBatch(t *testing.T) {
 				var before []float32
 				info := dev.info
 				defer func() { dev.info = info }()
+				room := func(ofX int) int { return memoryOfBatch(formatOf(typ), 1, length, ofX) } // for that many rows of x
 				for _, c := range []struct{ n, sms, memory int }{
 					{1, 2, info.BlockMemory},
 					{3, 2, info.BlockMemory},
 					{5, 2, info.BlockMemory},
 					{20, 2, info.BlockMemory},
-					{20, 4, batchPhases * (batchTiles + length*20*ofXBytes)}, // no room for 32
-					{20, 1, batchPhases*batchTiles - 1},                      // nor for anything
+					{20, 4, room(16)},    // no room for 32
+					{20, 1, room(8) - 1}, // nor for anything
 					{40, 4, info.BlockMemory},
 				} {
 					n := c.n
@@ -277,25 +278,26 @@ func TestBatchShape(t *testing.T) {
 		memory                int
 		want                  batchShape
 	}{
-		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 49}},
-		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, 8, 0, 1187}},
-		{896, 896, 1, 9, quant.BF16, memory, batchShape{"few4_", true, 8, 0, 49 * 3}},
-		{896, 896, 1, 8, quant.F16, memory, batchShape{"batch8_", false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7}},
-		{896, 896, 1, 9, quant.F16, memory, batchShape{"batch16_", false, 4, 1024 + 32 + 4*1024 + 5*68, 14 * 7}},
-		{151936, 896, 7, 64, quant.F16, memory, batchShape{"batch16_", false, 4, 1024 + 32 + 28*1024 + 29*68, 2374 * 4}},
-		{896, 896, 1, 40, quant.F16, 5000, batchShape{"batch8_", false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7 * 5}},
-		{896, 896, 1, 40, quant.F16, 2000, batchShape{"few_", true, 8, 0, 49 * 40}},
-		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 4*8*80, 196}},
-		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, 4, 4*2560 + 12*8*80, 528}},
-		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*16*80, 528}},
-		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, 4, 4*2560 + 12*16*80, 528}},
-		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 4, 4*2560 + 12*32*80, 528}},
-		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, 4, 4*2560 + 12*32*80, 528}},
-		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 8, 8*2560 + 28*32*80, 264}},
-		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch32_", false, 16, 16*2560 + 64*32*80, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch16_", false, 4, 4*2560 + 64*16*80, 132}},
-		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, 8, 0, 1187 * 32}},
-		{1 << 30, 896, 7, 4, quant.Q4_0, memory, batchShape{"few_", true, 8, 0, 4 << 23}}, // shares of more than 32 bits
+		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, false, 8, 0, 49, 0}},
+		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, false, 8, 0, 1187, 0}},
+		{896, 896, 1, 9, quant.BF16, memory, batchShape{"few4_", true, false, 8, 0, 49 * 3, 0}},
+		{896, 896, 1, 8, quant.F16, memory, batchShape{"batch8_", false, false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7, 0}},
+		{896, 896, 1, 9, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 4*1024 + 5*68, 14 * 7, 0}},
+		{151936, 896, 7, 64, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 28*1024 + 29*68, 2374 * 4, 0}},
+		{896, 896, 1, 40, quant.F16, 5000, batchShape{"batch8_", false, false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7 * 5, 0}},
+		{896, 896, 1, 40, quant.F16, 2000, batchShape{"few_", true, false, 8, 0, 49 * 40, 0}},
+		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, false, 4, 4*2048 + 4*8*80, 196, 28}},
+		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, true, 12, 12*2048 + 28*8*80, 132, 132}},
+		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, false, 16, 16*4096 + 12*16*80, 132, 44}},
+		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, true, 12, 12*4096 + 28*16*80, 132, 132}},
+		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, true, 12, 12*8192 + 28*32*80, 132, 132}},
+		{896, 896, 1, 4, quant.Q6_K, memory, batchShape{"batch8_", false, false, 4, 4*(2048+2560) + 4*8*80, 196, 28}},
+		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, false, 12, 12*8192 + 12*32*80, 130, 5}},
+		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, false, 8, 8*8192 + 28*32*80, 132, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch32_", false, false, 8, 8*8192 + 64*32*80, 132, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch16_", false, false, 4, 4*4096 + 64*16*80, 132, 66}},
+		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, false, 8, 0, 1187 * 32, 0}},
+		{1 << 30, 896, 7, 4, quant.Q4_0, memory, batchShape{"few_", true, false, 8, 0, 4 << 23, 0}}, // more groups than 32 bits count
 	} {
 		l := &linear{typ: c.typ}
 		l.w.rows, l.w.cols = int32(c.rows), int32(c.cols)

@@ -15,14 +15,16 @@ import (
 // ends it.
 type pass struct {
 	*Stage
-	rows           int
-	kv             quant.Type
-	depth          int        // positions of the longest sequence
-	many           bool       // rows are multiplied in float16
-	alone          bool       // each of several rows is of another sequence
-	outputs, spans driver.Ptr // numbers of rows, cacheRows
-	read           []cacheRow // those as the host has them
-	err            error
+	rows    int
+	kv      quant.Type
+	depth   int        // positions of the longest sequence
+	many    bool       // rows are multiplied in float16
+	alone   bool       // each of several rows is of another sequence
+	spans   driver.Ptr // cacheRows
+	read    []cacheRow // those as the host has them
+	tokens  driver.Ptr
+	outputs driver.Ptr // numbers of rows
+	err     error
 }
 
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
@@ -34,6 +36,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 		p.ahead = ahead{}
 		p.begin(b)
 		p.records(b)
+		p.embed()
 		if p.inLaunches() {
 			for i := range p.rows {
 				p.tokenBlocks(i, p.read[i])
@@ -89,8 +92,7 @@ func (p *pass) eachLayer(ctx context.Context, run func(i int)) {
 	}
 }
 
-// begin copies what the kernels need to know of the batch, and makes or copies
-// the hidden states.
+// begin copies what the kernels need to know of the batch.
 func (p *pass) begin(b *plan.Batch) {
 	n := p.rows
 	// Sections of the staging memory: rows, tokens, outputs.
@@ -117,13 +119,11 @@ func (p *pass) begin(b *plan.Batch) {
 		p.spans = p.batch
 		p.copyIn(p.batch, p.staging.bytes[:n*int(batchBytes)])
 	}
-	at := p.spans + driver.Ptr(n*int(unsafe.Sizeof(cacheRow{})))
-	p.outputs = at + driver.Ptr(4*n)
+	p.tokens = p.spans + driver.Ptr(n*int(unsafe.Sizeof(cacheRow{})))
+	p.outputs = p.tokens + driver.Ptr(4*n)
 	if p.Embedding == nil {
 		p.copyIn(p.hidden, bytesOf(b.Hidden[:n*p.Width]))
-		return
 	}
-	p.embed(at, n)
 }
 
 // rowOf is row i of a span.
@@ -132,10 +132,13 @@ func rowOf(span *plan.Span, i int) cacheRow {
 	return cacheRow{kv.data, int32(span.Pos + i), int32(roundUp(kv.ctx))}
 }
 
-// embed makes hidden states of n tokens.
-func (p *pass) embed(tokens driver.Ptr, n int) {
+// embed makes hidden states of tokens, if they have not come with the batch.
+func (p *pass) embed() {
+	if p.Embedding == nil {
+		return
+	}
 	p.starts(plan.OpEmbedding)
-	call(p, "embed_"+p.embedding.typ.String(), n, vectorThreads, embedArgs{p.embedding.w, tokens, p.hidden})
+	call(p, "embed_"+p.embedding.typ.String(), p.rows, vectorThreads, embedArgs{p.embedding.w, p.tokens, p.hidden})
 }
 
 // end computes what is wanted of the hidden states, and waits for all work.

@@ -43,9 +43,10 @@ type Stage struct {
 
 // linear is a matrix on the GPU, with its bias or 0.
 type linear struct {
-	w    matrixArgs
-	typ  quant.Type
-	bias driver.Ptr
+	w      matrixArgs
+	typ    quant.Type
+	bias   driver.Ptr
+	shapes map[shapeKey]batchShape // of products with several rows of x, as they are wanted
 }
 
 // biasOf is where the biases of rows from that one on are, or 0.

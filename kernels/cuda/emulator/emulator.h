@@ -156,3 +156,7 @@ static inline void multiplyTiles(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b
 		}
 	}
 }
+static inline void multiplyTiles(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1, const float (&c)[4]) {
+	for (int i = 0; i < 4; i++) d[i] = c[i];
+	multiplyTiles(d, a, b0, b1);
+}

@@ -3,18 +3,19 @@
 // a tile has one group, and its columns are eight rows of x. The sums of groups are integers, and
 // so the same; they are added in the token's order. Where they are not, tiles are as there (pairs).
 #pragma once
-#include "slots.h"
+#include "fragments.h"
 
 struct BatchArgs {
 	Matrix w;
 	const Slot *x;         // slots, or, for batch and pairs, RowOfX: see XRows
 	const float *scales;   // [n], may be null: what a row's products are multiplied with
-	float *y;              // [part of the columns][n][stride]
+	float *y;              // [part of the columns][n][stride], or [n][stride]
 	u64 apart;             // from part to part of y
 	const u8 *ahead;       // what will be wanted next
 	u64 aheadBytes;
 	int n, stride, length; // length: steps of a part, as in Weights of stationed.h
 	int rowsOfX;           // that there is room for in x, or 0 if they are slots
+	int parts, shares;     // of batch: parts of y, one if it adds up those of the columns, of which there are four at the most, and blocks of each
 };
 
 // leave writes what a part of the columns makes of row r with row j of x.
@@ -25,191 +26,143 @@ DEVICE void leave(const BatchArgs &a, int part, int j, int r, float sum) {
 
 constexpr int kBatchThreads = 512; // at the most
 
-// What a warp has in the block's memory of a group of 32 rows: weights as numbers, those of the
-// lower and of the upper half of the group, as the lanes that multiply them want them, and their
-// scales.
-constexpr int kBatchRows = 32, kBatchTiles = kBatchRows / kTileRows;
-struct BatchTiles {
-	uint4v halves[kBatchTiles][2][kTileRows / 2][4];
-	Scale scales[kBatchRows];
+// What a warp has in the block's memory: weights on their way to the units, and the sums that it
+// makes, [fours of a lane][lane], of a part and of the one before.
+template <class F, int Eights> struct BatchMemory : BatchWeights<F>::Tiles {
+	float4v sums[2][2 * Eights][kWarp];
 };
 
-// bankOf keeps what is written together in different banks.
-DEVICE int bankOf(int row, int t) { return t ^ row / 2 % 4; }
-
-// Those as they are in memory: a lane reads its row's while the group before is multiplied.
-template <class F> struct BatchWeights {
-	Group<F> group;
-	Scale scale;
-
-	// load reads group g, or the last one, of the rows from row on.
-	DEVICE_METHOD void load(const Matrix &w, int row, int g, int groups) {
-		g = minimum(g, groups - 1);
-		Row from = rowOf<F>(w, minimum(row + lane(), w.rows - 1));
-		group = groupOf<F>(from, groups, g & -kChunk, g % kChunk);
-		scale = scaleOf<F>(from, g);
-	}
-
-	// turn writes them to the block's memory as numbers. In odd tiles two words are the other way
-	// round, which is for the sake of the banks, too.
-	DEVICE_METHOD void turn(BatchTiles &to) const {
-		int row = lane() % 8, upper = lane() / 8 % 2, odd = lane() / kTileRows;
-		to.scales[lane()] = scale;
-#pragma unroll
-		for (int half = 0; half < 2; half++)
-#pragma unroll
-			for (int p = 0; p < 8; p++) {
-				u32 *four = (u32 *)&to.halves[odd][half][row][bankOf(row, p / 2)];
-				four[(p % 2 ^ odd) * 2 + upper] = pairOf<F>(group, 8 * half + p);
-			}
-	}
-};
-
-// Rows of weights, so many steps of a part of the columns: what a block does at a time.
-struct Item {
-	int part, rows, steps;
-};
-
-// batch multiplies rows of weights with 8*Eights rows of x. Four warps have 32 rows of weights at a
-// time, each every fourth group of a part of the columns: what they make is added as the lanes of
-// a token's kernel add it. A block does one item after the other, all blocks about as many steps.
-// What a part needs of x is in the block's memory.
+// batch multiplies rows of weights with 8*Eights rows of x. Four warps, a quad, have a tile of 32 rows of
+// weights at a time, each every fourth group of a part of the columns: what they make is added as the lanes
+// of a token's kernel add it. The quads of a block have other tiles, one after the other, of the same
+// columns, whose x is in the block's memory. They are those of a part, or all: then a quad adds up what the
+// parts make, too.
 template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	startNext();
-	constexpr int halvesOfGroup = oneScale<F> ? 1 : 2, ofX = 8 * Eights;
-	constexpr int ofGroup = kTileGroups * kWarp; // threads that have the same rows
+	constexpr int ofX = 8 * Eights, left = 2 * Eights; // rows of x of a block, and sums that a lane writes
+	constexpr int quadThreads = kTileGroups * kWarp;
+	using Tails = TailsOf<oneScale<F>>;
 	int groups = (u32)a.w.cols / kGroup, steps = (u32)(groups + kTileGroups - 1) / kTileGroups, length = minimum(a.length, steps);
-	int passes = (u32)(a.n + ofX - 1) / ofX, firstX = block() % passes * ofX;
-	int phase = warp() % kTileGroups, own = warp() / kTileGroups, rowsOfItem = warps() / kTileGroups * kBatchRows;
-	int items = (u32)(a.w.rows + rowsOfItem - 1) / rowsOfItem, all = (u32)blocks() / passes, number = block() / passes; // items: of a part
-	u32 work = items * steps; // of which a block has a share; times blocks it fits in 32 bits
-	int begin = work * number / all, limit = work * (number + 1) / all;
-	auto itemAt = [&](int part, int i) INLINED { return Item{part, i * rowsOfItem + own * kBatchRows, minimum(length, steps - part * length)}; };
-	// The first item that begins at step begin or later.
-	int part = (u32)begin / (length * items), ofPart = minimum(length, steps - part * length);
-	int i = (u32)(begin - part * length * items + ofPart - 1) / ofPart, at = part * length * items + i * ofPart;
-	if (i == items) i = 0, part++;
-	if (at >= limit) return awaitLaunch();
+	int kind = (u32)block() / a.shares, share = block() - kind * a.shares, pass = (u32)kind / a.parts, part = kind - pass * a.parts;
+	int firstX = pass * ofX, from = part * length, first = from * kTileGroups, mine = a.parts == 1 ? steps : minimum(length, steps - from); // steps
+	int phase = warp() % kTileGroups, quad = warp() / kTileGroups, quads = warps() / kTileGroups;
+	int tile = quad * a.shares + share, limit = (u32)(a.w.rows + kBatchRows - 1) / kBatchRows, atOnce = quads * a.shares;
+	int row = lane() / 4, t = lane() % 4;
 
-	BatchTiles &mine = ((BatchTiles *)blockMemory())[warp()];
-	const RowOfX *staged = (RowOfX *)((BatchTiles *)blockMemory() + warps()); // [groups of the part][of x]
-	const float4v *stagedTails = (float4v *)(staged + length * kTileGroups * ofX);
-	RowOfX *allX = (RowOfX *)a.x;
-	const float4v *allTails = tailsOf(allX, groups, a.rowsOfX);
-	// stage starts copying groups of x.
-	auto stage = [&](int part, int from, int end) INLINED {
-		int first = part * length * kTileGroups;
-		for (int g = first + from + warp(); g < minimum(first + end, groups); g += warps()) {
-			int from = g * a.rowsOfX + firstX, at = (g - first) * ofX;
-			const uint4v *x = allX[from].halves;
-			Shared to = sharedAddress(staged + at);
+	// The codes of a tile come into the second-level cache while the one before is computed, and
+	// those of the matrix that is wanted next meanwhile.
+	constexpr int line = 128;
+	auto fetch = [&](int tile) INLINED {
+		const u8 *codes = rowOf<F>(a.w, minimum(tile * kBatchRows + lane(), a.w.rows - 1)).codes + first * kCodesBytes<F>;
+		for (int i = phase * line; i < mine * kTileGroups * (int)kCodesBytes<F>; i += kTileGroups * line) fetchAhead(codes + i);
+	};
+	BatchWeights<F> weights;
+	if (tile < limit) {
+		weights.start(a.w, tile * kBatchRows, groups);
+		weights.load(a.w, first + phase, groups);
+	}
+	for (u64 i = (u64)(block() * threads() + thread()) * line; i < a.aheadBytes; i += (u64)blocks() * threads() * line) fetchAhead(a.ahead + i);
+
+	using Memory = BatchMemory<F, Eights>;
+	Memory *ofQuad = (Memory *)blockMemory() + quad * kTileGroups, &own = ofQuad[phase];
+	RowOfX *x = (RowOfX *)((Memory *)blockMemory() + warps()); // [groups of the part][of x]
+	Tails *tails = (Tails *)(x + mine * kTileGroups * ofX);
+	const Tails *allTails = tailsOf<oneScale<F>>((const RowOfX *)a.x, groups, a.rowsOfX);
+	// stage starts copying steps of x.
+	auto stage = [&](int from, int end) INLINED {
+		for (int g = first + from * kTileGroups + warp(); g < minimum(first + minimum(end, mine) * kTileGroups, groups); g += warps()) {
+			u64 from = (u64)g * a.rowsOfX + firstX;
+			int at = (g - first) * ofX;
+			const uint4v *numbers = ((const RowOfX *)a.x)[from].halves;
+			Shared to = sharedAddress(x + at);
 #pragma unroll
-			for (int i = 0; i < ofX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, x + i + lane());
-			if (lane() < ofX) copyAsync(sharedAddress(stagedTails + at + lane()), allTails + from + lane());
+			for (int i = 0; i < ofX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, numbers + i + lane());
+			if (lane() < ofX) copyAsync(sharedAddress(tails + at / 2) + lane() * 16, (const uint4v *)(allTails + from / 2) + lane());
 		}
 		endGroup();
 	};
-	// The codes of an item come into the second-level cache while the one before is computed, and
-	// those of the matrix that is wanted next meanwhile.
-	constexpr int line = 128;
-	auto fetchItem = [&](const Item &next) INLINED {
-		const u8 *codes = rowOf<F>(a.w, minimum(next.rows + lane(), a.w.rows - 1)).codes + next.part * length * kTileGroups * kCodesBytes<F>;
-		for (int i = phase * line; i < next.steps * kTileGroups * (int)kCodesBytes<F>; i += kTileGroups * line) fetchAhead(codes + i);
+	// arrived waits until x of that step is there, once and with all warps of the block.
+	constexpr int second = 1, third = 3, waits = 1 | 1 << second | 1 << third; // steps before which it does
+	auto arrived = [&](int step) INLINED {
+		if (step > third || !(waits >> step & 1)) return;
+		if (step == 0) waitGroups<2>();
+		else if (step == second) waitGroups<1>();
+		else waitGroups<0>();
+		barrier();
 	};
-	for (u64 i = (u64)(block() * threads() + thread()) * line; i < a.aheadBytes; i += (u64)blocks() * threads() * line) fetchAhead(a.ahead + i);
-	Item item = itemAt(part, i);
-	BatchWeights<F> weights;
-	weights.load(a.w, item.rows, part * length * kTileGroups + phase, groups);
-	int row = lane() / 4, t = lane() % 4;
-	bool fresh = true; // the part is
 	awaitLaunch();
+	stage(0, second);
+	stage(second, third);
+	stage(third, steps);
+	// Of the fours that a lane has of each warp it adds up the ones from four on, or the half of one.
+	constexpr int vector = left < 4 ? left : 4;
+	int four = phase * left / 4, half = phase * left % 4, ownX = firstX + four / kBatchTiles * 8 + 2 * t;
+	float by[2] = {1, 1};
+	if (a.scales)
+#pragma unroll
+		for (int j = 0; j < 2; j++) by[j] = a.scales[minimum(ownX + j, a.n - 1)];
+	if (tile >= limit) {
+		for (int step = 0; step < mine; step++) arrived(step);
+		return;
+	}
+	bool fresh = true, odd = false;
 #pragma unroll 1
 	while (true) {
-		int first = item.part * length * kTileGroups;
-		if (fresh) {
-			barrier(); // the part before has been used
-			stage(item.part, 0, kTileGroups);
-			stage(item.part, kTileGroups, length * kTileGroups);
-		}
-		at += item.steps;
-		bool last = at >= limit;
-		Item next = item;
-		if (!last) {
-			if (++i == items) i = 0, part++;
-			next = itemAt(part, i);
-		}
-		fetchItem(next);
+		int next = tile + atOnce;
+		if (next < limit) fetch(next);
+		float results[left] = {};
+		int done = 0; // steps of a part
 		float sums[2 * kBatchTiles][Eights][2] = {}; // of rows row, row + 8 and so on, with rows 2*t and 2*t+1 of eight
 #pragma unroll 1
-		for (int step = 0; step < item.steps; step++) {
+		for (int step = 0; step < mine; step++) {
+			if (fresh) arrived(step);
+			Fragments f;
+			weights.take(f, &own);
 			int g = first + step * kTileGroups + phase;
-			if (fresh && step < 2) {
-				if (step == 0) waitGroups<1>();
-				else waitGroups<0>();
-				barrier();
-			}
-			weights.turn(mine);
-			warpBarrier();
-			bool more = step + 1 < item.steps;
-			weights.load(a.w, more ? item.rows : next.rows, more ? g + kTileGroups : next.part * length * kTileGroups + phase, groups);
+			bool last = step + 1 == mine;
+			weights.load(a.w, g + kTileGroups, groups); // or, in the end, others, for nothing
 			if (g < groups) {
-				uint4v halves[kBatchTiles][2];
-				Scale scales[2 * kBatchTiles];
+				const RowOfX *columns = x + (g - first) * ofX + row;
+				const Tails *tailsOfGroup = tails + (g - first) * (ofX / 2) + t;
+#pragma unroll
+				for (int i = 0; i < Eights; i++) multiplyGroup<F>(sums, i, f, columns[8 * i].halves[t], tailsOfGroup[4 * i]);
+			}
+			weights.used();
+			if (++done < length && !last) continue;
+			done = 0;
+			// What the four warps have of it is added up, by each for other rows of x or of weights.
+#pragma unroll
+			for (int i = 0; i < Eights; i++)
 #pragma unroll
 				for (int k = 0; k < kBatchTiles; k++) {
-					halves[k][0] = mine.halves[k][0][row][bankOf(row, t)], halves[k][1] = mine.halves[k][1][row][bankOf(row, t)];
-					scales[2 * k] = mine.scales[k * kTileRows + row], scales[2 * k + 1] = mine.scales[k * kTileRows + row + 8];
+					float(&lower)[2] = sums[2 * k][i], (&upper)[2] = sums[2 * k + 1][i];
+					own.sums[odd][kBatchTiles * i + k][lane()] = {lower[0], lower[1], upper[0], upper[1]};
+					lower[0] = lower[1] = upper[0] = upper[1] = 0;
 				}
-				const RowOfX *columns = staged + (g - first) * ofX + row;
-				const float4v *tails = stagedTails + (g - first) * ofX + 2 * t;
+			barrierOf<quadThreads>(quad);
 #pragma unroll
-				for (int i = 0; i < Eights; i++) {
-					uint4v x = columns[8 * i].halves[t];
-					float4v tail[2] = {tails[8 * i], tails[8 * i + 1]};
+			for (int j = 0; j < left; j += vector) {
+				float v[kTileGroups][vector];
 #pragma unroll
-					for (int k = 0; k < kBatchTiles; k++) {
-						const uint4v &lower = halves[k][0], &upper = halves[k][1];
-						float c[2][4] = {};
-						multiplyTiles(c[0], {lower[0], lower[1], lower[2], lower[3]}, x[k % 2], x[1 - k % 2]);
-						multiplyTiles(c[halvesOfGroup - 1], {upper[0], upper[1], upper[2], upper[3]}, x[2 + k % 2], x[3 - k % 2]);
+				for (int w = 0; w < kTileGroups; w++) __builtin_memcpy(v[w], __builtin_assume_aligned((const float *)&ofQuad[w].sums[odd][four + j / 4][lane()] + half, 4 * vector), 4 * vector);
 #pragma unroll
-						for (int r = 0; r < 2; r++)
-#pragma unroll
-							for (int n = 0; n < halvesOfGroup; n++)
-#pragma unroll
-								for (int j = 0; j < 2; j++)
-									addGroup<F>(sums[2 * k + r][i][j], scales[2 * k + r], n, tail[j], c[n][2 * r + j]);
-					}
-				}
+				for (int i = 0; i < vector; i++) results[j + i] += ((v[0][i] + v[1][i]) + (v[2][i] + v[3][i])) * (1 / kCodeUnit<F>) * by[i % 2];
 			}
-			warpBarrier(); // they have been used
+			odd = !odd; // those of this part are still being read
 		}
-		// A lane adds up what the four warps have of one row, each for other rows of x. The memory
-		// of the weights is that of a part of the sums.
-		constexpr int together = Eights < 2 ? Eights : 2, ofWarp = 8 * together / kTileGroups, stride = kBatchRows + 4;
-		float *to = (float *)&mine, *from = (float *)(&mine - phase);
-		int r = item.rows + lane(), x = firstX + phase * ofWarp;
-		float *y = a.y + item.part * a.apart + (u64)x * a.stride + r;
-#pragma unroll
-		for (int q = 0; q < Eights; q += together) {
-#pragma unroll
-			for (int k = 0; k < 2 * kBatchTiles; k++)
-#pragma unroll
-				for (int i = 0; i < 2 * together; i++) to[(i / 2 * 8 + 2 * t + i % 2) * stride + 8 * k + row] = sums[k][q + i / 2][i % 2];
-			barrierOf<ofGroup>(own);
-#pragma unroll
-			for (int i = 0; i < ofWarp; i++) {
-				auto sum = [&](int warp) INLINED { return from[warp * (int)(sizeof(BatchTiles) / 4) + (phase * ofWarp + i) * stride + lane()]; };
-				float v = ((sum(0) + sum(1)) + (sum(2) + sum(3))) * (1 / kCodeUnit<F>);
-				int j = 8 * q + i;
-				if (r >= a.w.rows || x + j >= a.n) continue;
-				y[(u32)(j * a.stride)] = a.scales ? v * a.scales[x + j] : v;
-			}
-			barrierOf<ofGroup>(own);
+		if (next < limit) {
+			weights.start(a.w, next * kBatchRows, groups);
+			weights.load(a.w, first + phase, groups);
 		}
-		if (last) return;
-		fresh = next.part != item.part;
-		item = next;
+		float *y = a.y + part * a.apart + (u64)ownX * a.stride;
+#pragma unroll
+		for (int j = 0; j < left; j++) {
+			int r = tile * kBatchRows + (four + j / 4) % kBatchTiles * kTileRows + (half + j % 4) / 2 * 8 + row;
+			if (r < a.w.rows && ownX + j % 2 < a.n) y[(u64)(j % 2) * a.stride + r] = results[j];
+		}
+		if (next >= limit) return;
+		tile = next;
+		fresh = false;
 	}
 }
 
@@ -285,13 +238,13 @@ template <class F, int Pairs> DEVICE void pairs(const BatchArgs &a) {
 	if (thread() < ofX) scales[ofPart * apart + thread()] = 0;
 	awaitLaunch();
 	const RowOfX *all = (const RowOfX *)a.x + firstX;
-	const float4v *tails = tailsOf((const RowOfX *)a.x, groups, a.rowsOfX) + firstX;
+	const TailsOf<true> *tails = tailsOf<true>((const RowOfX *)a.x, groups, a.rowsOfX) + firstX / 2;
 	for (int g = first + warp(); g < end; g += warps()) {
 		const uint4v *x = all[g * a.rowsOfX].halves;
 		Shared to = sharedAddress(staged + (g - first) * ofX);
 #pragma unroll
 		for (int i = 0; i < ofX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, x + i + lane());
-		if (lane() < ofX) scales[(g - first) * apart + lane()] = tails[g * a.rowsOfX + lane()][0];
+		if (lane() < ofX) scales[(g - first) * apart + lane()] = tails[(g * a.rowsOfX + lane()) / 2].scales[lane() % 2];
 	}
 	endGroup();
 	waitGroups<0>();
@@ -312,7 +265,7 @@ template <class F, int Pairs> DEVICE void pairs(const BatchArgs &a) {
 #pragma unroll
 			for (int j = 0; j < kGroup / 4; j++)
 				multiplyTiles(c[j % 2], {pairOf<F>(w[0], 2 * j), pairOf<F>(w[1], 2 * j), pairOf<F>(w[0], 2 * j + 1), pairOf<F>(w[1], 2 * j + 1)},
-					fours[j % 4][j / 4 * 2], fours[j % 4][j / 4 * 2 + 1]);
+					fours[j / 2][j % 2 * 2], fours[j / 2][j % 2 * 2 + 1]);
 #pragma unroll
 			for (int r = 0; r < 2; r++)
 #pragma unroll

@@ -4,20 +4,34 @@
 #include "span.h"
 #include "tiles.h"
 
-// A lane multiplies weights 4*t to 4*t+3 of each half of a group, where t is lane()%4: batchPlace
-// returns where the halves of weights at place p stand, which makes those of a lane neighbours.
+// For batch, of which a lane multiplies eight weights of a group, those of the lane stand together:
+// weights 8*t to 8*t+7, where t is lane()%4, or, where each half of a group has a scale of its own and so
+// a product, 4*t to 4*t+3 of either half. batchPlace returns where those at place p stand then.
 constexpr int batchPlace(int p) { return p / 4 % 4 * 8 + p / 16 * 4 + p % 4; }
 
-// What batch has of a group of a row of x: its numbers, and elsewhere the tail of a slot.
+// What batch has of a group of a row of x: its numbers, and elsewhere a tail.
 struct RowOfX {
 	uint4v halves[kGroup / 8];
 };
 
-// tailsOf returns where the tails of x are, [group][row], behind its numbers.
-template <class T> DEVICE auto tailsOf(T *x, int groups, int rows) { return (float4v *)(x + (u64)groups * rows); }
+// The tails of two rows: what the group's numbers are in, and, where it has one scale, their sums times
+// Form's total, twice, as the units begin with them; else the end of each one's slot.
+template <bool OneScale> struct TailsOf {
+	struct {
+		float scale, sums[2], unused;
+	} of[2];
+};
+template <> struct TailsOf<true> {
+	float totals[4], scales[2], unused[2];
+};
+
+// tailsOf returns where the tails of x are, [group][row/2], behind its numbers.
+template <bool OneScale> DEVICE TailsOf<OneScale> *tailsOf(const RowOfX *x, int groups, int rows) {
+	return (TailsOf<OneScale> *)(x + (u64)groups * rows);
+}
 
 // Where rows of x come: [rows][groups] slots, or, for batch, RowOfX and behind them tails, each
-// [groups][rowsOfX].
+// [groups][rowsOfX or half of it].
 struct XRows {
 	Slot *slots;
 	int groups;
@@ -25,7 +39,7 @@ struct XRows {
 
 	// form returns how quad lane() of a group comes there, if f is how it comes to a slot.
 	DEVICE_METHOD Form<true> form(Form<true> f) const {
-		if (rowsOfX && f.at != kAsTheyAre) f.at = 2 * batchPlace(f.at / 2);
+		if (rowsOfX && f.total == 0 && f.at != kAsTheyAre) f.at = 2 * batchPlace(f.at / 2);
 		return f;
 	}
 
@@ -34,13 +48,20 @@ struct XRows {
 		constexpr int quads = kGroup / 4;
 		if (!rowsOfX) return store(slots + (u64)r * groups, i, there, v, form);
 		Quad q = quadOf(i, v, form);
+		float total = (q.sum + exchange(q.sum, quads / 2)) * form.total;
 		if (!there) return;
 		u64 at = (u64)(i / quads) * rowsOfX + r;
 		RowOfX *all = (RowOfX *)slots;
 		*(uint2v *)((u8 *)all[at].halves + form.at) = q.parts[0];
-		float *tail = (float *)(tailsOf(all, groups, rowsOfX) + at);
-		if (i % (quads / 2) == 0) tail[1 + i / (quads / 2) % 2] = q.sum;
-		if (i % quads == 0) tail[0] = q.scale;
+		if (form.total != 0) {
+			if (i % quads > 0) return;
+			TailsOf<true> &tails = tailsOf<true>(all, groups, rowsOfX)[at / 2];
+			tails.totals[r % 2] = tails.totals[r % 2 + 2] = total, tails.scales[r % 2] = q.scale;
+			return;
+		}
+		auto &tail = tailsOf<false>(all, groups, rowsOfX)[at / 2].of[r % 2];
+		if (i % (quads / 2) == 0) tail.sums[i / (quads / 2) % 2] = q.sum;
+		if (i % quads == 0) tail.scale = q.scale;
 	}
 };
 

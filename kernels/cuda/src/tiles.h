@@ -83,9 +83,12 @@ template <> struct Form<false> {
 // The words are the lane's own where partner is 0. Else they consist of numbers of the lane's
 // quad and of that of lane()^partner: of the first two of each, if the lane's come first, and
 // of the others. Where the format wants floats, at is kAsTheyAre. A number is two if parts is.
+// Where groups have one scale, total is what the sum of all 32 numbers is multiplied with for
+// batch (batch.h), else 0.
 template <> struct Form<true> {
 	u16 partner, parts;
 	u32 at, factors[2];
+	float total;
 };
 constexpr u32 kAsTheyAre = ~0u;
 
@@ -94,12 +97,13 @@ template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad, int parts) {
 		if constexpr (kSubnormal<F>) return {((const float4v *)kFactors<F>.of)[quad]};
 		return {1};
 	} else if constexpr (!kInHalves<F>) {
-		return {0, 1, kAsTheyAre};
+		return {0, 1, kAsTheyAre, {}, 0};
 	} else {
 		constexpr int partner = kPaired<F> ? kOfHalf<F> / 4 : 0;
 		int at = placeOf<F>(4 * quad + (quad & partner ? 2 : 0)) & -2;
 		auto factor = [&](int p) { return (0x3c00 - (bitOf<F>(p) << 10)) * 0x10001; };
-		return {partner, (u16)parts, 2 * (u32)at, {(u32)factor(at / 2), (u32)factor(at / 2 + 1)}};
+		constexpr float total = !oneScale<F> ? 0 : F::kOffset > 0 ? -F::kOffset * kCodeUnit<F> : kCodeUnit<F>;
+		return {partner, (u16)parts, 2 * (u32)at, {(u32)factor(at / 2), (u32)factor(at / 2 + 1)}, total};
 	}
 }
 

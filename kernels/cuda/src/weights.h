@@ -155,29 +155,39 @@ template <class F> DEVICE Row rowOf(const Matrix &m, int row) {
 	return after<F>(Row{m.codes, m.high, m.scales, m.supers}, (u64)(u32)row * (u32)(m.cols / kGroup));
 }
 
-// scaleOf returns those of group g, counted from the begin of the row; blocks of
+// The same as they are in memory: of the group, and of 8 groups.
+struct PackedScale {
+	u32 own, super;
+};
+
+// packedScaleOf reads those of group g, counted from the begin of the row; blocks of
 // 8 groups never cross a row's end.
-template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) {
+template <class F> DEVICE PackedScale packedScaleOf(const Row &m, u32 g) {
+	PackedScale p = {};
+	if constexpr (kScaleBytes<F> == 1) p.own = m.scales[g];
+	if constexpr (kScaleBytes<F> == 2) p.own = ((const u16 *)m.scales)[g];
+	if constexpr (kScaleBytes<F> == 4) p.own = ((const u32 *)m.scales)[g];
+	if constexpr (kSuperBytes<F> == 2) p.super = ((const u16 *)m.supers)[g / 8];
+	if constexpr (kSuperBytes<F> == 4) p.super = ((const u32 *)m.supers)[g / 8];
+	return p;
+}
+
+template <class F> DEVICE Scale unpacked(const PackedScale &p) {
 	Scale s = {{1, 1}, {0, 0}};
+	u32 v = p.own;
 	if constexpr (F::kScales == kPlain) {
-		s.scale[0] = s.scale[1] = fromHalf(((const u16 *)m.scales)[g]);
+		s.scale[0] = s.scale[1] = fromHalf(v);
 	} else if constexpr (F::kScales == kPlainMin) {
-		u32 v = ((const u32 *)m.scales)[g];
 		s.scale[0] = s.scale[1] = fromHalf(v);
 		s.min[0] = s.min[1] = fromHalf(v >> 16);
 	} else if constexpr (F::kScales == kSuper32) {
-		float d = fromHalf(((const u16 *)m.supers)[g / 8]);
-		s.scale[0] = s.scale[1] = d * numberAt(m.scales[g] ^ 0x80, 0, 8, 128);
+		s.scale[0] = s.scale[1] = fromHalf(p.super) * numberAt(v ^ 0x80, 0, 8, 128);
+	} else if constexpr (F::kScales == kSuper16) {
+		float d = fromHalf(p.super);
+		s.scale[0] = d * numberAt(v ^ 0x80, 0, 8, 128);
+		s.scale[1] = d * (1 / 256.0f) * numberAt(v ^ 0x8000, 8, 8, 128);
 	} else if constexpr (F::kScales != kNone) {
-		u32 v = ((const u16 *)m.scales)[g];
-		if constexpr (F::kScales == kSuper16) {
-			float d = fromHalf(((const u16 *)m.supers)[g / 8]);
-			s.scale[0] = d * numberAt(v ^ 0x80, 0, 8, 128);
-			s.scale[1] = d * (1 / 256.0f) * numberAt(v ^ 0x8000, 8, 8, 128);
-			return s;
-		}
-		u32 super = ((const u32 *)m.supers)[g / 8];
-		float d = fromHalf(super), min = -fromHalf(super >> 16);
+		float d = fromHalf(p.super), min = -fromHalf(p.super >> 16);
 		if constexpr (F::kScales == kSuper16Min) {
 			s.scale[0] = d * numberAt(v, 0, 4, 0);
 			s.min[0] = min * (1 / 16.0f) * numberAt(v, 4, 4, 0);
@@ -190,6 +200,9 @@ template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) {
 	}
 	return s;
 }
+
+// scaleOf reads those of group g.
+template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) { return unpacked<F>(packedScaleOf<F>(m, g)); }
 
 // groupOf reads group first + i of a row of so many. Its codes are cut into
 // pieces; those of up to kChunk groups, from first on, stand together, so that
@@ -218,6 +231,14 @@ template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, 
 	if constexpr (F::kHigh > 0)
 		for (u32 word : r.words) r.rest = r.rest << 2 | word >> 30;
 	return r;
+}
+
+// quarterAt returns where quarter t of the codes of such a group is, of formats without a high plane that have
+// 4 bits and more: as many of its words as bits by four.
+template <class F> DEVICE u32 quarterAt(u32 groups, u32 first, u32 i, u32 t) {
+	constexpr u32 bytes = kCodesBytes<F>, quarter = bytes / 4, ofPiece = 16 / quarter;
+	u32 n = groups - first < kChunk ? groups - first : kChunk;
+	return first * bytes + (t / ofPiece * n + i) * 16 + t % ofPiece * quarter;
 }
 
 // interleaved returns where value i of a row of so many groups stands if the row, of numbers

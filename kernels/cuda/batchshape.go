@@ -1,0 +1,132 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	"qgo/quant"
+)
+
+// batchShape is how a product with several rows of x is shared between blocks.
+type batchShape struct {
+	kernel               string
+	few                  bool // rows of x are slots, not as batch wants them
+	whole                bool // a block adds up the parts of its columns
+	warps, bytes, blocks int
+	shares               int // blocks for the same rows of x and the same columns
+}
+
+// shapeKey is what that of a matrix depends on.
+type shapeKey struct{ length, n int }
+
+// shapeOf returns how the products of n rows with a matrix are shared.
+func (s *Stage) shapeOf(l *linear, length, n int) batchShape {
+	key := shapeKey{length, n}
+	shape, ok := l.shapes[key]
+	if !ok {
+		if l.shapes == nil {
+			l.shapes = map[shapeKey]batchShape{}
+		}
+		shape = batchShapeOf(l, length, n, s.dev.info.SMs, s.dev.info.BlockMemory)
+		l.shapes[key] = shape
+	}
+	return shape
+}
+
+// batchShapeOf returns that of a product with n rows of x on a GPU of so many multiprocessors, of
+// which a block may have so much memory.
+func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
+	rows, parts := int(l.w.rows), ceil(stepsOf(int(l.w.cols)), length)
+	few := func(kernel string, ofX int) batchShape {
+		return batchShape{kernel, true, false, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX), 0}
+	}
+	switch {
+	case n == 1:
+		return few("few_", 1)
+	case !unitType(l.typ):
+		return few("few4_", 4)
+	case l.typ == quant.F16:
+		ofPart := min(length*batchPhases, int(l.w.cols)/groupLen)
+		for _, ofX := range []int{16, 8} {
+			bytes := ofX*64 + 32 + ofPart*ofX*64 + 4*(ofPart+1)*(ofX+1) // see pairs
+			if (n > 8 || ofX == 8) && bytes <= memory {
+				return batchShape{fmt.Sprintf("batch%d_", ofX), false, false, pairsWarps, bytes, ceil(rows, pairsWarps*tileRows) * parts * ceil(n, ofX), 0}
+			}
+		}
+		return few("few_", 1)
+	}
+	for ofX := min(32, max(8, 1<<bits.Len(uint(n-1)))); ofX >= 8; ofX /= 2 {
+		var best batchShape
+		least := math.Inf(1)
+		for quads := 1; quads <= mostQuads; quads++ {
+			for _, whole := range []bool{false, true} {
+				if whole && (parts == 1 || parts > mostWhole) {
+					continue
+				}
+				if shape, cycles := batchShareOf(l, length, n, ofX, quads, whole, sms, memory); cycles < least {
+					best, least = shape, cycles
+				}
+			}
+		}
+		if least < math.Inf(1) {
+			return best
+		}
+	}
+	return few("few_", 1)
+}
+
+const (
+	mostQuads = batchThreads / warpLen / batchPhases // that a multiprocessor has registers for, of four warps each
+	mostWhole = 4                                    // parts that one adds up
+	bytesOfX  = 64 + 16                              // of a group of a row of x: RowOfX, and its part of TailsOf
+)
+
+// byLane reports whether lanes read just the codes that they multiply: see kByLane in src/fragments.h.
+func byLane(f format) bool { return f.high == 0 && f.low >= 4 }
+
+// memoryOfBatch is what a block of so many quads has of memory: BatchMemory for each warp, and x.
+func memoryOfBatch(f format, quads, steps, ofX int) int {
+	const tiles = batchRows * (64 + 16)
+	ofWarp := 2 * 128 * ofX
+	if !byLane(f) {
+		ofWarp += tiles
+	}
+	return quads*batchPhases*ofWarp + steps*batchPhases*ofX*bytesOfX
+}
+
+// batchShareOf returns the shape of batch for blocks of so many quads and rows of x, and about how many
+// cycles it takes, or infinitely many if that is not possible.
+func batchShareOf(l *linear, length, n, ofX, quads int, whole bool, sms, memory int) (batchShape, float64) {
+	f, steps := formatOf(l.typ), stepsOf(int(l.w.cols))
+	ofBlock, parts, added := min(length, steps), ceil(steps, length), 1 // steps of a tile, parts of blocks, and parts that a block adds up
+	if whole {
+		ofBlock, parts, added = steps, 1, parts
+	}
+	bytes, tiles, passes := memoryOfBatch(f, quads, ofBlock, ofX), ceil(int(l.w.rows), batchRows), ceil(n, ofX)
+	if bytes > memory || int64(l.w.rows)*int64(l.w.cols) > groupLen*math.MaxInt32 { // the kernel counts groups in 32 bits
+		return batchShape{}, math.Inf(1)
+	}
+	const reserved = 1 << 10 // of a multiprocessor's memory, for each block
+	together := min((memory+reserved)/(bytes+reserved), mostQuads/quads)
+	kinds := parts * passes
+	shares := min(max(1, sms*together/kinds), tiles)
+	blocks := kinds * shares
+	shape := batchShape{fmt.Sprintf("batch%d_", ofX), false, whole, quads * batchPhases, bytes, blocks, shares}
+
+	// Instructions of a warp for a step, by kernels' machine code, and for what follows the last one.
+	eights := float64(ofX / 8)
+	step, end := 110+28*eights, 40+15*eights
+	if byLane(f) {
+		step = 45 + 28*eights
+	}
+	// A warp by itself waits for most of them; several of a scheduler take turns. Blocks that take much
+	// memory do not begin while those of the launch in front are there.
+	const alone, turn, perByte, perReserved, start = 3.0, 1.5, 1.0 / 30, 1.0 / 60, 1500
+	ofSM, ofShare := min(together, ceil(blocks, sms)), ceil(tiles, shares)
+	busy := float64(ofSM * min(quads, ofShare))
+	tile := (float64(ofBlock)*step + float64(added)*end) * max(alone, turn*busy)
+	copied := float64(ofSM) * (float64(ofBlock*batchPhases*ofX*bytesOfX)*perByte + float64(bytes)*perReserved)
+	written := float64(parts*n*int(l.w.rows)*4) / float64(sms) * perByte * 2
+	return shape, float64(ceil(blocks, sms*together))*(start+copied+float64(ceil(ofShare, quads))*tile) + written
+}
