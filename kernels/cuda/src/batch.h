@@ -26,11 +26,71 @@ DEVICE void leave(const BatchArgs &a, int part, int j, int r, float sum) {
 
 constexpr int kBatchThreads = 512; // at the most
 
+// Rows of x in the block's memory, so many steps of them, which come in three pieces.
+template <class F, int OfX> struct StagedX {
+	using Tails = TailsOf<oneScale<F>>;
+	static constexpr int second = 1, third = 3, waits = 1 | 1 << second | 1 << third; // steps that pieces begin with
+	RowOfX *x;    // [groups][OfX]
+	Tails *tails; // [groups][OfX/2]
+	int first, end, steps; // groups, and steps
+
+	DEVICE_METHOD StagedX(void *memory, int firstStep, int steps, int groups) : x((RowOfX *)memory), first(firstStep * kTileGroups), steps(steps) {
+		tails = (Tails *)(x + steps * kTileGroups * OfX);
+		end = minimum(first + steps * kTileGroups, groups);
+	}
+
+	// piece starts copying the groups from one step to another.
+	DEVICE_METHOD void piece(const BatchArgs &a, int firstX, int from, int to) {
+		const RowOfX *all = (const RowOfX *)a.x;
+		const Tails *allTails = tailsOf<oneScale<F>>(all, (u32)a.w.cols / kGroup, a.rowsOfX);
+		for (int g = first + from * kTileGroups + warp(); g < minimum(first + to * kTileGroups, end); g += warps()) {
+			u64 from = (u64)g * a.rowsOfX + firstX;
+			int at = (g - first) * OfX;
+			const uint4v *numbers = all[from].halves;
+			Shared to = sharedAddress(x + at);
+#pragma unroll
+			for (int i = 0; i < OfX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, numbers + i + lane());
+			if (lane() < OfX) copyAsync(sharedAddress(tails + at / 2) + lane() * 16, (const uint4v *)(allTails + from / 2) + lane());
+		}
+		endGroup();
+	}
+	DEVICE_METHOD void start(const BatchArgs &a, int firstX) {
+		piece(a, firstX, 0, second);
+		piece(a, firstX, second, third);
+		piece(a, firstX, third, steps);
+	}
+
+	// arrived waits until x of a step is there: all threads of the block call it for each step once.
+	static DEVICE_METHOD void arrived(int step) {
+		if (step > third || !(waits >> step & 1)) return;
+		if (step == 0) waitGroups<2>();
+		else if (step == second) waitGroups<1>();
+		else waitGroups<0>();
+		barrier();
+	}
+};
+
 // What a warp has in the block's memory: weights on their way to the units, and the sums that it
 // makes, [fours of a lane][lane], of a part and of the one before.
 template <class F, int Eights> struct BatchMemory : BatchWeights<F>::Tiles {
 	float4v sums[2][2 * Eights][kWarp];
 };
+
+// What a lane makes of a tile: sums of rows lane()/4 and every eighth one after it, with rows
+// 2*(lane()%4) and the one after it of each eight of x. Fours of them are of two rows of weights.
+template <int Eights> using LaneSums = float[kEighths][Eights][2];
+
+// keepSums writes them to the block's memory, and makes them zero.
+template <int Eights> DEVICE void keepSums(float4v (&to)[2 * Eights][kWarp], LaneSums<Eights> &sums) {
+#pragma unroll
+	for (int i = 0; i < Eights; i++)
+#pragma unroll
+		for (int k = 0; k < kBatchTiles; k++) {
+			float(&lower)[2] = sums[2 * k][i], (&upper)[2] = sums[2 * k + 1][i];
+			to[kBatchTiles * i + k][lane()] = {lower[0], lower[1], upper[0], upper[1]};
+			lower[0] = lower[1] = upper[0] = upper[1] = 0;
+		}
+}
 
 // batch multiplies rows of weights with 8*Eights rows of x. Four warps, a quad, have a tile of 32 rows of
 // weights at a time, each every fourth group of a part of the columns: what they make is added as the lanes
@@ -39,9 +99,7 @@ template <class F, int Eights> struct BatchMemory : BatchWeights<F>::Tiles {
 // parts make, too.
 template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	startNext();
-	constexpr int ofX = 8 * Eights, left = 2 * Eights; // rows of x of a block, and sums that a lane writes
-	constexpr int quadThreads = kTileGroups * kWarp;
-	using Tails = TailsOf<oneScale<F>>;
+	constexpr int ofX = 8 * Eights, quadThreads = kTileGroups * kWarp;
 	int groups = (u32)a.w.cols / kGroup, steps = (u32)(groups + kTileGroups - 1) / kTileGroups, length = minimum(a.length, steps);
 	int kind = (u32)block() / a.shares, share = block() - kind * a.shares, pass = (u32)kind / a.parts, part = kind - pass * a.parts;
 	int firstX = pass * ofX, from = part * length, first = from * kTileGroups, mine = a.parts == 1 ? steps : minimum(length, steps - from); // steps
@@ -57,52 +115,27 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 		for (int i = phase * line; i < mine * kTileGroups * (int)kCodesBytes<F>; i += kTileGroups * line) fetchAhead(codes + i);
 	};
 	BatchWeights<F> weights;
-	if (tile < limit) {
+	auto begin = [&](int tile) INLINED {
 		weights.start(a.w, tile * kBatchRows, groups);
 		weights.load(a.w, first + phase, groups);
-	}
+	};
+	if (tile < limit) begin(tile);
 	for (u64 i = (u64)(block() * threads() + thread()) * line; i < a.aheadBytes; i += (u64)blocks() * threads() * line) fetchAhead(a.ahead + i);
 
 	using Memory = BatchMemory<F, Eights>;
 	Memory *ofQuad = (Memory *)blockMemory() + quad * kTileGroups, &own = ofQuad[phase];
-	RowOfX *x = (RowOfX *)((Memory *)blockMemory() + warps()); // [groups of the part][of x]
-	Tails *tails = (Tails *)(x + mine * kTileGroups * ofX);
-	const Tails *allTails = tailsOf<oneScale<F>>((const RowOfX *)a.x, groups, a.rowsOfX);
-	// stage starts copying steps of x.
-	auto stage = [&](int from, int end) INLINED {
-		for (int g = first + from * kTileGroups + warp(); g < minimum(first + minimum(end, mine) * kTileGroups, groups); g += warps()) {
-			u64 from = (u64)g * a.rowsOfX + firstX;
-			int at = (g - first) * ofX;
-			const uint4v *numbers = ((const RowOfX *)a.x)[from].halves;
-			Shared to = sharedAddress(x + at);
-#pragma unroll
-			for (int i = 0; i < ofX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, numbers + i + lane());
-			if (lane() < ofX) copyAsync(sharedAddress(tails + at / 2) + lane() * 16, (const uint4v *)(allTails + from / 2) + lane());
-		}
-		endGroup();
-	};
-	// arrived waits until x of that step is there, once and with all warps of the block.
-	constexpr int second = 1, third = 3, waits = 1 | 1 << second | 1 << third; // steps before which it does
-	auto arrived = [&](int step) INLINED {
-		if (step > third || !(waits >> step & 1)) return;
-		if (step == 0) waitGroups<2>();
-		else if (step == second) waitGroups<1>();
-		else waitGroups<0>();
-		barrier();
-	};
+	StagedX<F, ofX> x((Memory *)blockMemory() + warps(), from, mine, groups);
 	awaitLaunch();
-	stage(0, second);
-	stage(second, third);
-	stage(third, steps);
-	// Of the fours that a lane has of each warp it adds up the ones from four on, or the half of one.
-	constexpr int vector = left < 4 ? left : 4;
+	x.start(a, firstX);
+	// Of the sums of its quad's warps a lane adds up so many, from one of the fours on or the half of one.
+	constexpr int left = 2 * Eights, vector = left < 4 ? left : 4;
 	int four = phase * left / 4, half = phase * left % 4, ownX = firstX + four / kBatchTiles * 8 + 2 * t;
 	float by[2] = {1, 1};
 	if (a.scales)
 #pragma unroll
 		for (int j = 0; j < 2; j++) by[j] = a.scales[minimum(ownX + j, a.n - 1)];
 	if (tile >= limit) {
-		for (int step = 0; step < mine; step++) arrived(step);
+		for (int step = 0; step < mine; step++) x.arrived(step);
 		return;
 	}
 	bool fresh = true, odd = false;
@@ -111,34 +144,26 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 		int next = tile + atOnce;
 		if (next < limit) fetch(next);
 		float results[left] = {};
+		LaneSums<Eights> sums = {};
 		int done = 0; // steps of a part
-		float sums[2 * kBatchTiles][Eights][2] = {}; // of rows row, row + 8 and so on, with rows 2*t and 2*t+1 of eight
 #pragma unroll 1
 		for (int step = 0; step < mine; step++) {
-			if (fresh) arrived(step);
+			if (fresh) x.arrived(step);
 			Fragments f;
 			weights.take(f, &own);
 			int g = first + step * kTileGroups + phase;
 			bool last = step + 1 == mine;
 			weights.load(a.w, g + kTileGroups, groups); // or, in the end, others, for nothing
 			if (g < groups) {
-				const RowOfX *columns = x + (g - first) * ofX + row;
-				const Tails *tailsOfGroup = tails + (g - first) * (ofX / 2) + t;
+				const RowOfX *columns = x.x + (g - first) * ofX + row;
+				const auto *tails = x.tails + (g - first) * (ofX / 2) + t;
 #pragma unroll
-				for (int i = 0; i < Eights; i++) multiplyGroup<F>(sums, i, f, columns[8 * i].halves[t], tailsOfGroup[4 * i]);
+				for (int i = 0; i < Eights; i++) multiplyGroup<F>(sums, i, f, columns[8 * i].halves[t], tails[4 * i]);
 			}
 			weights.used();
 			if (++done < length && !last) continue;
 			done = 0;
-			// What the four warps have of it is added up, by each for other rows of x or of weights.
-#pragma unroll
-			for (int i = 0; i < Eights; i++)
-#pragma unroll
-				for (int k = 0; k < kBatchTiles; k++) {
-					float(&lower)[2] = sums[2 * k][i], (&upper)[2] = sums[2 * k + 1][i];
-					own.sums[odd][kBatchTiles * i + k][lane()] = {lower[0], lower[1], upper[0], upper[1]};
-					lower[0] = lower[1] = upper[0] = upper[1] = 0;
-				}
+			keepSums<Eights>(own.sums[odd], sums);
 			barrierOf<quadThreads>(quad);
 #pragma unroll
 			for (int j = 0; j < left; j += vector) {
@@ -150,10 +175,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 			}
 			odd = !odd; // those of this part are still being read
 		}
-		if (next < limit) {
-			weights.start(a.w, next * kBatchRows, groups);
-			weights.load(a.w, first + phase, groups);
-		}
+		if (next < limit) begin(next);
 		float *y = a.y + part * a.apart + (u64)ownX * a.stride;
 #pragma unroll
 		for (int j = 0; j < left; j++) {

@@ -49,19 +49,16 @@ template <class F, bool ByLane = kByLane<F>> struct BatchWeights {
 		scale = packedScaleOf<F>(from, g);
 	}
 
-	// In odd tiles two words are the other way round, which is for the sake of the banks, too.
 	DEVICE_METHOD void take(Fragments &to, Tiles *by) const {
-		int own = lane() % 8, upper = lane() / 8 % 2, odd = lane() / kTileRows;
+		int own = lane() % 8, upper = lane() / 8 % 2, tile = lane() / kTileRows;
 		by->scales[lane()] = unpacked<F>(scale);
 #pragma unroll
 		for (int product = 0; product < 2; product++)
 #pragma unroll
-			for (int t = 0; t < 4; t++)
-#pragma unroll
-				for (int i = 0; i < 2; i++) {
-					u32 *four = (u32 *)&by->codes[odd][product][own][bankOf(own, t)];
-					four[(i ^ odd) * 2 + upper] = pairOf<F>(group, pairAt<F>(product, t, i));
-				}
+			for (int t = 0; t < 4; t++) {
+				uint2v *two = (uint2v *)&by->codes[tile][product][own][bankOf(own, t)];
+				two[upper] = {pairOf<F>(group, pairAt<F>(product, t, 0)), pairOf<F>(group, pairAt<F>(product, t, 1))};
+			}
 		warpBarrier();
 		int row = lane() / 4, t = lane() % 4;
 #pragma unroll
@@ -70,7 +67,7 @@ template <class F, bool ByLane = kByLane<F>> struct BatchWeights {
 			for (int product = 0; product < 2; product++) {
 				uint4v four = by->codes[k][product][row][bankOf(row, t)];
 #pragma unroll
-				for (int i = 0; i < 4; i++) to.codes[k][product][i] = four[i ^ 2 * k];
+				for (int i = 0; i < 4; i++) to.codes[k][product][i] = four[i % 2 * 2 + i / 2];
 			}
 #pragma unroll
 		for (int i = 0; i < kEighths; i++) to.scales[i] = by->scales[8 * i + row];
