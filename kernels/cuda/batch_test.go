@@ -19,6 +19,7 @@ import (
 // are, and on how much memory a block may have.
 func TestBatch(t *testing.T) {
 	dev := tensorGPU(t, 2)
+	wholes := 0
 	for _, typ := range quant.Types() {
 		if !typ.HasKernels() {
 			continue
@@ -56,7 +57,7 @@ func TestBatch(t *testing.T) {
 					dev.info.SMs, dev.info.BlockMemory = c.sms, c.memory
 					var got []float32
 					err := dev.do(func() (err error) {
-						got, err = batchOf(&Stage{dev: dev, memory: memory{dev: dev}}, w, x[:n*cols], length)
+						got, err = batchOf(&Stage{dev: dev, memory: memory{dev: dev}}, w, x[:n*cols], length, false)
 						return err
 					})
 					if err != nil {
@@ -80,8 +81,26 @@ func TestBatch(t *testing.T) {
 						}
 					}
 				}
+				// A quad that adds up the parts by itself adds as what reads them does.
+				if parts := ceil(stepsOf(cols), length); !unitType(typ) || typ == quant.F16 || parts == 1 || parts > mostWhole {
+					return
+				}
+				wholes++
+				err := dev.do(func() error {
+					got, err := batchOf(&Stage{dev: dev, memory: memory{dev: dev}}, w, x[:20*cols], length, true)
+					if err == nil && !slices.Equal(got, before[:len(got)]) {
+						t.Error("parts that are added up at once make other numbers")
+					}
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
 			})
 		}
+	}
+	if !testing.Short() && wholes == 0 {
+		t.Error("no matrix has parts that are added up at once")
 	}
 }
 
@@ -106,8 +125,9 @@ func elevenBits(x []float32) []float32 {
 	return out
 }
 
-// batchOf returns the products of w with rows of x, whose parts are of so many steps.
-func batchOf(s *Stage, w tensor.Tensor, x []float32, length int) ([]float32, error) {
+// batchOf returns the products of w with rows of x, whose parts are of so many steps; with whole, as
+// blocks make them that add up the parts, a tile of weights after the other.
+func batchOf(s *Stage, w tensor.Tensor, x []float32, length int, whole bool) ([]float32, error) {
 	defer s.memory.free()
 	l, err := s.linear(planLinear(w, nil))
 	if err != nil {
@@ -122,6 +142,11 @@ func batchOf(s *Stage, w tensor.Tensor, x []float32, length int) ([]float32, err
 		return nil, err
 	}
 	parts := ceil(stepsOf(w.Cols), length)
+	if whole {
+		parts = 1
+		shape, _ := batchShareOf(&l, length, n, 16, 1, true, 1, s.dev.info.BlockMemory)
+		l.shapes = map[shapeKey]batchShape{{length, n}: shape}
+	}
 	y := make([]float32, parts*n*w.Rows)
 	py, err := upload(&s.memory, y)
 	if err != nil {
