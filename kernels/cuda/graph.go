@@ -17,9 +17,9 @@ import (
 //
 // So a pass of few rows keeps its launches. If there has been one of the same kind, they wait
 // until something waits for their results; and if they are the same then, they start as a graph. From
-// then on the graph of such passes starts before their launches are known, which takes the host 90 µs
-// in a step of 32 sequences: should they turn out to be others, they follow it, and write again all
-// that it has written.
+// then on the graph of such passes starts before their launches are known: putting the 217 of 24 blocks
+// together took a Zen 3 89 µs. Should they turn out to be others, they follow it, and write again all that
+// it has written.
 
 const (
 	mostGraphs    = 16 // of a stage

@@ -29,9 +29,6 @@ struct NoTiles {};
 // bankOf keeps what is written together in different banks.
 DEVICE int bankOf(int row, int t) { return t ^ row / 2 % 4; }
 
-// rowAfter is the row that begins so many groups after the first one of a matrix.
-template <class F> DEVICE Row rowAfter(const Matrix &w, u32 before) { return after<F>(Row{w.codes, w.high, w.scales, w.supers}, (u64)before); }
-
 // A warp's weights on their way: start says which 32 rows they are of, load begins to read a group, or
 // the last one, take takes what was read apart, and used is called when it has been multiplied.
 template <class F, bool ByLane = kByLane<F>> struct BatchWeights {

@@ -151,9 +151,10 @@ template <class F, class N> DEVICE Row after(const Row &r, N groups) {
 		r.supers + groups / 8 * kSuperBytes<F>};
 }
 
-template <class F> DEVICE Row rowOf(const Matrix &m, int row) {
-	return after<F>(Row{m.codes, m.high, m.scales, m.supers}, (u64)(u32)row * (u32)(m.cols / kGroup));
-}
+// rowAfter is the row that begins so many groups after the first one of a matrix.
+template <class F> DEVICE Row rowAfter(const Matrix &m, u64 before) { return after<F>(Row{m.codes, m.high, m.scales, m.supers}, before); }
+
+template <class F> DEVICE Row rowOf(const Matrix &m, int row) { return rowAfter<F>(m, (u64)(u32)row * (u32)(m.cols / kGroup)); }
 
 // The same as they are in memory: of the group, and of 8 groups.
 struct PackedScale {
@@ -204,17 +205,22 @@ template <class F> DEVICE Scale unpacked(const PackedScale &p) {
 // scaleOf reads those of group g.
 template <class F> DEVICE Scale scaleOf(const Row &m, u32 g) { return unpacked<F>(packedScaleOf<F>(m, g)); }
 
-// groupOf reads group first + i of a row of so many. Its codes are cut into
-// pieces; those of up to kChunk groups, from first on, stand together, so that
-// lanes that read one group each read consecutive addresses.
-template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, u32 i) {
-	constexpr u32 bytes = kCodesBytes<F>, piece = bytes < 16 ? bytes : 16;
+// Codes are cut into pieces; those of up to kChunk groups, from first on, stand together, so that
+// lanes that read one group each read consecutive addresses. pieceAt returns where piece k of group
+// first + i of a row of so many groups is.
+template <class F> constexpr u32 kPiece = kCodesBytes<F> < 16 ? kCodesBytes<F> : 16;
+template <class F> DEVICE u32 pieceAt(u32 groups, u32 first, u32 i, u32 k) {
 	u32 n = groups - first < kChunk ? groups - first : kChunk;
+	return first * kCodesBytes<F> + (k * n + i) * kPiece<F>;
+}
+
+// groupOf reads group first + i of a row of so many.
+template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, u32 i) {
 	Group<F> r;
 #pragma unroll
-	for (u32 k = 0; k < bytes / piece; k++) {
-		const u8 *p = m.codes + (first * bytes + (k * n + i) * piece);
-		if constexpr (piece == 16) {
+	for (u32 k = 0; k < kCodesBytes<F> / kPiece<F>; k++) {
+		const u8 *p = m.codes + pieceAt<F>(groups, first, i, k);
+		if constexpr (kPiece<F> == 16) {
 			uint4v v = *(const uint4v *)p;
 			for (int j = 0; j < 4; j++) r.words[4 * k + j] = v[j];
 		} else {
@@ -233,12 +239,11 @@ template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, 
 	return r;
 }
 
-// quarterAt returns where quarter t of the codes of such a group is, of formats without a high plane that have
-// 4 bits and more: as many of its words as bits by four.
+// quarterAt returns where quarter t of its codes is, of formats without a high plane that have 4 bits
+// and more: as many of its words as bits by four.
 template <class F> DEVICE u32 quarterAt(u32 groups, u32 first, u32 i, u32 t) {
-	constexpr u32 bytes = kCodesBytes<F>, quarter = bytes / 4, ofPiece = 16 / quarter;
-	u32 n = groups - first < kChunk ? groups - first : kChunk;
-	return first * bytes + (t / ofPiece * n + i) * 16 + t % ofPiece * quarter;
+	constexpr u32 quarter = kCodesBytes<F> / 4, ofPiece = kPiece<F> / quarter;
+	return pieceAt<F>(groups, first, i, t / ofPiece) + t % ofPiece * quarter;
 }
 
 // interleaved returns where value i of a row of so many groups stands if the row, of numbers
