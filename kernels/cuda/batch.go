@@ -55,6 +55,7 @@ type (
 		format, first             int32
 		parts, tops, sums         driver.Ptr
 		alone, splits, span, most int32
+		group, _                  int32
 	}
 )
 
@@ -314,7 +315,7 @@ func (p *pass) attendSpans(i, n int, turn turnArgs) {
 	args := spansArgs{
 		turn: turn, to: p.xRows(o, int(p.token.all[i].o.length), n), format: p.token.all[i].o.format,
 		parts: p.parts, tops: p.tops, sums: p.sums,
-		splits: int32(splits), span: int32(p.token.span), most: int32(most),
+		splits: int32(splits), span: int32(p.token.span), most: int32(most), group: int32(p.Group()),
 	}
 	if p.alone {
 		args.alone = 1

@@ -64,6 +64,7 @@ struct SpansArgs {
 	int alone;            // whether no row sees what another one stores: then nothing has been turned yet
 	int splits;           // that there is room for
 	int span, most;       // as in Go's attentionSpans
+	int group, unused;    // heads on a KV head
 };
 
 // spansOf returns how a row's positions are shared.
@@ -71,8 +72,19 @@ struct Spans {
 	int splits, span;
 };
 DEVICE Spans spansOf(const SpansArgs &a, int depth) {
-	int splits = minimum(larger(1, (depth + a.span - 1) / a.span), a.most), span = (depth + splits - 1) / splits;
-	return {(depth + span - 1) / span, span};
+	if (depth <= a.span) return {1, depth}; // divisions take longest of all that comes before the first key
+	u32 splits = minimum((u32)(depth + a.span - 1) / a.span, a.most), span = (depth + splits - 1) / splits;
+	return {(int)((depth + span - 1) / span), (int)span};
+}
+
+// The forms of what heads make, for each quad of a group. The first threads of a block find them out; a
+// barrier has to come before they are used.
+DEVICE Form<true> *headForms() {
+	SHARED(Form<true>, all, kGroup / 4);
+	return all;
+}
+DEVICE void makeHeadForms(const SpansArgs &a) {
+	if (thread() < kGroup / 4) headForms()[thread()] = a.to.form(formOf<true>(a.format, thread(), 1));
 }
 
 // handOn has the first warp store what a head makes of a row.
@@ -82,7 +94,7 @@ template <int D> DEVICE void handOn(const SpansArgs &a, int r, int head, const f
 	float4v v = 0;
 	if (there)
 		for (int k = 0; k < 4; k++) v[k] = out[4 * lane() + k];
-	a.to.put(r, head * (D / 4) + lane(), there, v, a.to.form(formOf<true>(a.format, lane() % (kGroup / 4), 1)));
+	a.to.put(r, head * (D / 4) + lane(), there, v, headForms()[lane() % (kGroup / 4)]);
 }
 
 // spans computes a head of a row over one of its spans. Blocks are small, so that all of a step's
@@ -96,14 +108,16 @@ template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 	SHARED(float, sums, kTokenWarps);
 	const TurnArgs &t = a.turn;
 	if (!a.alone) awaitLaunch(); // else no launch of the graph writes a key or a value that is read
-	int split = block() % a.splits, head = block() / a.splits % t.heads, r = a.first + block() / a.splits / t.heads;
+	int item = a.splits == 1 ? block() : (u32)block() / a.splits, split = block() - item * a.splits;
+	int ofFirst = (u32)item / t.heads, head = item - ofFirst * t.heads, r = a.first + ofFirst;
 	CacheRow row = t.rows[r];
 	Spans s = spansOf(a, row.pos + 1);
 	if (split >= s.splits) return awaitLaunch();
-	int kvHead = head / (t.heads / t.kvHeads), begin = split * s.span, end = minimum(row.pos + 1, begin + s.span);
+	int kvHead = (u32)head / a.group, begin = split * s.span, end = minimum(row.pos + 1, begin + s.span);
 	Cache<K> keys(row, t.layer, 0, kvHead, t.kvHeads, D), values(row, t.layer, 1, kvHead, t.kvHeads, D);
 	Positions<K, D, 2, kSpansWarps> positions(keys, values, begin, end);
 	bool last = end == row.pos + 1; // the block sees the row's own position: it stores key and value
+	makeHeadForms(a);
 	awaitLaunch();
 	for (int i = thread(); i < (a.alone && last ? 3 : 1) * D; i += kSpansWarps * kWarp) {
 		int part = i / D, at = i % D;
@@ -134,8 +148,9 @@ template <class K, int D> DEVICE void spans(const SpansArgs &a) {
 // joinSpans joins those of a head; a block does one head of a row.
 template <int D> DEVICE void joinSpans(const SpansArgs &a) {
 	startNext();
+	makeHeadForms(a);
+	int ofFirst = (u32)block() / a.turn.heads, head = block() - ofFirst * a.turn.heads, r = a.first + ofFirst;
 	awaitLaunch();
-	int head = block() % a.turn.heads, r = a.first + block() / a.turn.heads;
 	int splits = spansOf(a, a.turn.rows[r].pos + 1).splits;
 	if (splits == 1) return;
 	u64 first = (u64)block() * a.splits;

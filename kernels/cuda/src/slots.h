@@ -112,7 +112,7 @@ template <class F> DEVICE void slotsOf(const SlotsArgs &a) {
 	startNext();
 	clearSquares();
 	awaitLaunch();
-	int quads = a.width / 4, r = block() / a.blocks, of = block() % a.blocks * kSlotsThreads;
+	int quads = a.width / 4, r = a.blocks == 1 ? block() : (u32)block() / a.blocks, of = (block() - r * a.blocks) * kSlotsThreads;
 	float *x = a.x + (u64)(a.rows ? a.rows[r] : r) * a.stride;
 	float scale = a.gated ? a.gated[r] : 0;
 	Form<true> form = a.to.form(formOf<F, true>(lane() % quadsOfGroup, 1));

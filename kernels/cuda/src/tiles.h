@@ -187,7 +187,7 @@ DEVICE Quad quadOf(int i, float4v v, const Form<true> &form) {
 		uint2v words = {halves(x[0], x[1]), halves(x[2], x[3])};
 		if (partner) {
 			bool second = i & partner;
-			u32 other = exchange((int)words[!second], partner), a = second ? other : words[0], b = second ? words[1] : other;
+			u32 other = exchange((int)(second ? words[0] : words[1]), partner), a = second ? other : words[0], b = second ? words[1] : other;
 			words = {permute(a, b, 0x5410), permute(a, b, 0x7632)};
 		}
 		q.parts[part] = {multiplyHalves(words[0], form.factors[0]), multiplyHalves(words[1], form.factors[1])};
