@@ -23,10 +23,11 @@ import (
 //	supers: the float16 numbers that those are multiplied with, for 8 groups
 //
 // The 32 codes of n bits take n words of 32 bits. Each word holds as many whole
-// codes as it can; of 3, 5 and 6 bits that leaves the two highest bits of each
-// word, and the last two codes, which stand in those: the highest bits in the
-// first word. So a kernel needs a single mask for a code and never has to put
-// one together from two planes.
+// codes as it can. Those of 3 and 5 bits are pairs of neighbours, one in either half of the
+// word, which leaves the highest bit of each half, and the last two codes, which stand in
+// those: the lowest bits in the first word. Of 6 bits the two highest bits of each word are
+// left for the last two codes: the highest bits in the first word. So a kernel needs a single
+// mask for a code, or a pair, and never has to put one together from two planes.
 //
 // Codes of a group take 8 bytes or several pieces of 16. The pieces of up to 32
 // groups of a row are interleaved: first the first piece of each.
@@ -183,6 +184,18 @@ func packCodes(dst []byte, codes *[groupLen]byte, bits int) {
 			x = (x | x>>4) & 0x00ff00ff00ff00ff
 			x = (x | x>>8) & 0x0000ffff0000ffff
 			le.PutUint32(dst[4*w:], uint32(x|x>>16))
+		}
+		return
+	case 3, 5:
+		last := codes[groupLen-2:]
+		ofHalf := 16 / bits
+		for w := range bits {
+			word := uint32(last[0]>>w&1)<<15 | uint32(last[1]>>w&1)<<31
+			for i := range ofHalf {
+				pair := codes[2*(w*ofHalf+i):]
+				word |= (uint32(pair[0]) | uint32(pair[1])<<16) << (i * bits)
+			}
+			le.PutUint32(dst[4*w:], word)
 		}
 		return
 	}

@@ -15,15 +15,18 @@ constexpr int kTileRows = 16, kTileGroups = 2 * kWarp / kTileRows;
 // Formats whose numbers are float16 numbers, but for their scales.
 template <class F> constexpr bool kInHalves = !same<F, F32> && !same<F, BF16>;
 
-// Codes of 2 and 4 bits stand in pairs as they are: one in the lower half of a word, the
+// Codes of 2 to 5 bits stand in pairs as they are: one in the lower half of a word, the
 // other at the same bit of the upper one.
-template <class F> constexpr bool kPaired = !F::kTable && F::kHigh == 0 && F::kLow < 8;
-template <class F> constexpr int kOfHalf = 16 / F::kLow;   // codes of half a word
-template <class F> constexpr int kDirect = 10 / F::kLow;   // and those that can be read where they are
+template <class F> constexpr bool kPaired = !F::kTable && F::kLow < 8 && Fields<F>::kBits != 6;
+template <class F> constexpr int kOfHalf = 16 / Fields<F>::kBits; // codes of half a word
+template <class F> constexpr int kDirect = 10 / Fields<F>::kBits; // and those that can be read where they are
+
+// Those of 2 and 4 bits are not pairs of neighbours.
+template <class F> constexpr bool kApart = kPaired<F> && !Fields<F>::kNeighbours;
 
 // placeOf returns where weight i of a group stands among all.
 template <class F> constexpr int placeOf(int i) {
-	if constexpr (!kPaired<F>) return i;
+	if constexpr (!kApart<F>) return i;
 	else return i / (2 * kOfHalf<F>) * 2 * kOfHalf<F> + i % kOfHalf<F> * 2 + i / kOfHalf<F> % 2;
 }
 
@@ -31,7 +34,7 @@ template <class F> constexpr int placeOf(int i) {
 // they are 1 << bitOf(p) times as large as they should be.
 template <class F> constexpr int bitOf(int p) {
 	if constexpr (!kPaired<F>) return 0;
-	else return p % kOfHalf<F> % kDirect<F> * F::kLow;
+	else return p % kOfHalf<F> % kDirect<F> * Fields<F>::kBits;
 }
 
 // In which the weights of a group are read.
@@ -42,8 +45,10 @@ template <class F> DEVICE u32 pairOf(const Group<F> &w, int p) {
 	if constexpr (same<F, F16>) {
 		return w.words[p];
 	} else if constexpr (kPaired<F>) {
-		constexpr u32 mask = (1 << F::kLow) - 1;
-		return w.words[p / kOfHalf<F>] >> p % kOfHalf<F> / kDirect<F> * kDirect<F> * F::kLow & (mask << bitOf<F>(p) | mask << bitOf<F>(p) << 16);
+		using At = Fields<F>;
+		constexpr u32 mask = ((1 << At::kBits) - 1) * 0x10001;
+		if (2 * p >= At::kPlaced) return w.rest >> At::bit(2 * p) & mask;
+		return w.words[p / kOfHalf<F>] >> p % kOfHalf<F> / kDirect<F> * kDirect<F> * At::kBits & mask << bitOf<F>(p);
 	} else if constexpr (F::kTable || F::kLow == 8) {
 		u32 bytes;
 		if constexpr (F::kTable) bytes = levels<F>(w.words[p / 4], p / 2 % 2);
@@ -99,7 +104,7 @@ template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad, int parts) {
 	} else if constexpr (!kInHalves<F>) {
 		return {0, 1, kAsTheyAre, {}, 0};
 	} else {
-		constexpr int partner = kPaired<F> ? kOfHalf<F> / 4 : 0;
+		constexpr int partner = kApart<F> ? kOfHalf<F> / 4 : 0;
 		int at = placeOf<F>(4 * quad + (quad & partner ? 2 : 0)) & -2;
 		auto factor = [&](int p) { return (0x3c00 - (bitOf<F>(p) << 10)) * 0x10001; };
 		constexpr float total = !oneScale<F> ? 0 : F::kOffset > 0 ? -F::kOffset * kCodeUnit<F> : kCodeUnit<F>;

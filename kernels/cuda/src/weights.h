@@ -58,6 +58,7 @@ DEVICE float byteAt(u32 word, int i, int offset) {
 // Codes of 2 to 6 bits stand in as many words: see pack.go.
 template <class F> struct Fields {
 	static constexpr int kBits = F::kLow + F::kHigh;
+	static constexpr bool kNeighbours = kBits == 3 || kBits == 5; // stand in the halves of a word
 	static constexpr int kEach = 32 / kBits;      // codes of a word
 	static constexpr int kPlaced = kEach * kBits; // codes in all words; two more may be cut up
 	static constexpr int kDirect = 23 / kBits;    // codes of a word that numberAt can read where they are
@@ -65,6 +66,7 @@ template <class F> struct Fields {
 	// bit returns the bit at which code i is read, once the word has been shifted
 	// if need be.
 	static constexpr int bit(int i) {
+		if (kNeighbours) return i < kPlaced ? i % kEach / 2 * kBits : 16 - kBits;
 		return (i < kPlaced ? i % kEach % kDirect : i - kPlaced) * kBits;
 	}
 };
@@ -92,6 +94,7 @@ template <class F> struct Group {
 	// wordOf returns a word that has code i at the bit where it is read.
 	DEVICE_METHOD u32 wordOf(int i) const {
 		using At = Fields<F>;
+		if (At::kNeighbours) return (i < At::kPlaced ? words[i / At::kEach] : rest) >> i % 2 * 16;
 		if (i >= At::kPlaced) return rest;
 		return words[i / At::kEach] >> i % At::kEach / At::kDirect * At::kDirect * At::kBits;
 	}
@@ -235,7 +238,7 @@ template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, 
 	}
 	r.rest = 0;
 	if constexpr (F::kHigh > 0)
-		for (u32 word : r.words) r.rest = r.rest << 2 | word >> 30;
+		for (u32 word : r.words) r.rest = Fields<F>::kNeighbours ? andOr(word, 0x80008000, r.rest >> 1) : r.rest << 2 | word >> 30;
 	return r;
 }
 
