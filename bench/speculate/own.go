@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"qgo/model"
 	"qgo/model/chat"
@@ -25,6 +26,7 @@ type talk struct {
 // same in every turn.
 func (p *Plan) own(ctx context.Context, m *model.Model, r *Report) error {
 	p.step(OwnText + ": warm-up")
+	began := time.Now()
 	t := &talk{m: m, answer: max(p.Answer/len(texts.Questions), MinAnswer), context: min(p.ownContext(), m.MaxContext())}
 	stats, first, err := t.speak(ctx, false)
 	if err == nil && stats.Generated == len(texts.Questions) {
@@ -35,8 +37,9 @@ func (p *Plan) own(ctx context.Context, m *model.Model, r *Report) error {
 	if err != nil {
 		return err
 	}
+	p.warm.add(began)
 	k := &Kind{Name: OwnText, Prompt: stats.Prompt, Answer: stats.Generated}
-	return p.pairs(r, k, stats.Generated-len(texts.Questions), func(guesses bool) (model.Stats, error) {
+	return p.turns(r, k, stats.Generated-len(texts.Questions), func(guesses bool) (model.Stats, error) {
 		s, tokens, err := t.speak(ctx, guesses)
 		if err != nil {
 			return s, err

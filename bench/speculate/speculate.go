@@ -30,9 +30,21 @@ type Plan struct {
 	// Progress, if set, is told what is being done.
 	Progress func(bench.Status)
 
-	began time.Time // of the first pair
-	done  int       // pairs
-	kinds int
+	kinds       int
+	warm, pairs spent // kinds and pairs that are done
+}
+
+// spent is how many of something were done, and how long all of them took.
+type spent struct {
+	n    int
+	time time.Duration
+}
+
+func (s *spent) add(began time.Time) { s.n, s.time = s.n+1, s.time+time.Since(began) }
+
+// of is how long so many take, as those did that were done.
+func (s *spent) of(n int) time.Duration {
+	return s.time / time.Duration(max(s.n, 1)) * time.Duration(n)
 }
 
 // ownContext is the room for the conversation in which the model writes itself.
@@ -113,20 +125,19 @@ func (p *Plan) given(ctx context.Context, m *model.Model, r *Report, name string
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	p.step(name + ": warm-up")
+	began := time.Now()
 	if _, err := s.Write(ctx, prompt, answer[:min(len(answer), warmUp)], true); err != nil {
 		return err
 	}
+	p.warm.add(began)
 	k := &Kind{Name: name, Prompt: len(prompt), Answer: len(answer)}
-	return p.pairs(r, k, len(answer)-1, func(guesses bool) (model.Stats, error) {
+	return p.turns(r, k, len(answer)-1, func(guesses bool) (model.Stats, error) {
 		return s.Write(ctx, prompt, answer, guesses)
 	})
 }
 
-// pairs lets both ways take turns, of which so many tokens are timed.
-func (p *Plan) pairs(r *Report, k *Kind, timed int, once func(guesses bool) (model.Stats, error)) error {
-	if p.began.IsZero() {
-		p.began = time.Now()
-	}
+// turns lets both ways take turns, of which so many tokens are timed.
+func (p *Plan) turns(r *Report, k *Kind, timed int, once func(guesses bool) (model.Stats, error)) error {
 	defer func() {
 		if k.Incomplete = len(k.Turns) < p.Reps; len(k.Turns) > 0 {
 			k.sum(timed)
@@ -135,6 +146,7 @@ func (p *Plan) pairs(r *Report, k *Kind, timed int, once func(guesses bool) (mod
 	}()
 	for i := range p.Reps {
 		p.step(fmt.Sprintf("%s: pair %d of %d", k.Name, i+1, p.Reps))
+		began := time.Now()
 		plain, err := once(false)
 		if err != nil {
 			return err
@@ -143,7 +155,7 @@ func (p *Plan) pairs(r *Report, k *Kind, timed int, once func(guesses bool) (mod
 		if err != nil {
 			return err
 		}
-		p.done++
+		p.pairs.add(began)
 		k.Turns = append(k.Turns, Turn{int64(plain.Decode), int64(guessed.Decode), guessed.Drafted, guessed.Accepted})
 	}
 	return nil
@@ -155,8 +167,8 @@ func (p *Plan) step(step string) {
 		return
 	}
 	s := bench.Status{Step: step}
-	if p.done > 0 {
-		s.Left = time.Since(p.began) / time.Duration(p.done) * time.Duration(p.kinds*p.Reps-p.done)
+	if p.pairs.n > 0 {
+		s.Left = p.pairs.of(p.kinds*p.Reps-p.pairs.n) + p.warm.of(p.kinds-p.warm.n)
 	}
 	p.Progress(s)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"qgo/bench"
 	"qgo/model"
@@ -94,6 +95,19 @@ func TestRunEnds(t *testing.T) {
 }
 
 // TestSum computes the figures of turns that are given.
+// TestLeft wants the prompts that have not been computed yet to count in what is left.
+func TestLeft(t *testing.T) {
+	var left time.Duration
+	p := Plan{Reps: 2, Progress: func(s bench.Status) { left = s.Left }, kinds: 5, warm: spent{n: 1, time: 3 * time.Second}}
+	if p.step("before the first pair"); left != 0 {
+		t.Errorf("before the first pair %v are left", left)
+	}
+	p.pairs = spent{n: 2, time: time.Second}
+	if p.step("after one kind"); left != 4*time.Second+4*3*time.Second {
+		t.Errorf("after one kind of five %v are left, want 8 pairs and 4 prompts: 16s", left)
+	}
+}
+
 func TestSum(t *testing.T) {
 	k := Kind{Answer: 11, Turns: []Turn{{2e9, 1e9, 6, 3}, {3e9, 1e9, 4, 2}, {1e9, 1e9, 0, 0}}}
 	k.sum(10)
