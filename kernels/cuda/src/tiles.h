@@ -191,7 +191,7 @@ DEVICE Quad quadOf(int i, float4v v, const Form<true> &form) {
 		const float4v &x = part ? small : large;
 		uint2v words = {halves(x[0], x[1]), halves(x[2], x[3])};
 		if (partner) {
-			bool second = i & partner;
+			bool second = i & partner; // with a number that varies, an array would be read from memory
 			u32 other = exchange((int)(second ? words[0] : words[1]), partner), a = second ? other : words[0], b = second ? words[1] : other;
 			words = {permute(a, b, 0x5410), permute(a, b, 0x7632)};
 		}
