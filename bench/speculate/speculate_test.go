@@ -94,7 +94,6 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
-// TestSum computes the figures of turns that are given.
 // TestLeft wants the prompts that have not been computed yet to count in what is left.
 func TestLeft(t *testing.T) {
 	var left time.Duration
@@ -108,6 +107,7 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// TestSum computes the figures of turns that are given.
 func TestSum(t *testing.T) {
 	k := Kind{Answer: 11, Turns: []Turn{{2e9, 1e9, 6, 3}, {3e9, 1e9, 4, 2}, {1e9, 1e9, 0, 0}}}
 	k.sum(10)
