@@ -196,7 +196,7 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 	}
 	args.parts, args.shares = all.count, int32(shape.shares)
 	if next != nil {
-		bytes := formatOf(next.typ).planeBytes(int64(next.w.cols / groupLen))[0] * int64(next.w.rows)
+		bytes := layout(next.typ, int(next.w.rows), int(next.w.cols)).size // its planes follow each other
 		args.ahead, args.aheadBytes = next.w.codes, uint64(min(bytes, mostAhead))
 	}
 	name := p.ofBatch(shape.kernel, l.typ)

@@ -297,6 +297,8 @@ func logitsOfRows(t *testing.T, s *Stage, spans []plan.Span, tokens []int32) []f
 // and nothing that does not fit into a block's memory is chosen.
 func TestBatchShape(t *testing.T) {
 	const sms, memory = 132, 227 << 10
+	// The stages of a quad: four, of 32 rows of four groups and their scales. Of Q6_K warps have tiles, too.
+	const q4, q6 = 4 * 32 * (4*16 + 16), 4*32*(4*24+16) + 4*2560
 	for _, c := range []struct {
 		rows, cols, length, n int
 		typ                   quant.Type
@@ -311,16 +313,16 @@ func TestBatchShape(t *testing.T) {
 		{151936, 896, 7, 64, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 28*1024 + 29*68, 2374 * 4, 0}},
 		{896, 896, 1, 40, quant.F16, 5000, batchShape{"batch8_", false, false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7 * 5, 0}},
 		{896, 896, 1, 40, quant.F16, 2000, batchShape{"few_", true, false, 8, 0, 49 * 40, 0}},
-		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, false, 4, 4*2048 + 4*8*80, 196, 28}},
-		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, true, 12, 12*2048 + 28*8*80, 132, 132}},
-		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, false, 16, 16*4096 + 12*16*80, 132, 44}},
-		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, true, 12, 12*4096 + 28*16*80, 132, 132}},
-		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, true, 12, 12*8192 + 28*32*80, 132, 132}},
-		{896, 896, 1, 4, quant.Q6_K, memory, batchShape{"batch8_", false, false, 4, 4*(2048+2560) + 4*8*80, 196, 28}},
-		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, false, 12, 12*8192 + 12*32*80, 130, 5}},
-		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, false, 8, 8*8192 + 28*32*80, 132, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch32_", false, false, 8, 8*8192 + 64*32*80, 132, 132}},
-		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch16_", false, false, 4, 4*4096 + 64*16*80, 132, 66}},
+		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, false, 4, q4 + 4*1024 + 4*8*72, 196, 28}},
+		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, true, 12, 3*(q4+4*1024) + 28*8*72, 132, 132}},
+		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, false, 16, 4*(q4+4*2048) + 12*16*72, 132, 44}},
+		{9728, 896, 3, 16, quant.Q4_0, memory, batchShape{"batch16_", false, true, 12, 3*(q4+4*2048) + 28*16*72, 132, 132}},
+		{9728, 896, 3, 32, quant.Q4_0, memory, batchShape{"batch32_", false, true, 12, 3*(q4+4*4096) + 28*32*72, 132, 132}},
+		{896, 896, 1, 4, quant.Q6_K, memory, batchShape{"batch8_", false, false, 4, q6 + 4*1024 + 4*8*76, 196, 28}},
+		{896, 4864, 3, 64, quant.Q4_0, memory, batchShape{"batch32_", false, false, 12, 3*(q4+4*4096) + 12*32*72, 130, 5}},
+		{151936, 896, 7, 32, quant.Q4_0, memory, batchShape{"batch32_", false, false, 16, 4*(q4+4*4096) + 28*32*72, 132, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, memory, batchShape{"batch32_", false, false, 12, 3*(q4+4*4096) + 64*32*72, 132, 132}},
+		{151936, 2048, 16, 32, quant.Q4_0, 99 << 10, batchShape{"batch16_", false, false, 4, q4 + 4*2048 + 64*16*72, 132, 66}},
 		{151936, 8192, 64, 32, quant.Q4_0, 99 << 10, batchShape{"few_", true, false, 8, 0, 1187 * 32, 0}},
 		{1 << 30, 896, 7, 4, quant.Q4_0, memory, batchShape{"few_", true, false, 8, 0, 4 << 23, 0}}, // more groups than 32 bits count
 	} {

@@ -79,20 +79,27 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 const (
 	mostQuads = batchThreads / warpLen / batchPhases // that a multiprocessor has registers for, of four warps each
 	mostWhole = 4                                    // parts that one adds up
-	bytesOfX  = 64 + 16                              // of a group of a row of x: RowOfX, and its part of TailsOf
 )
 
 // byLane reports whether lanes read just the codes that they multiply: see kByLane in src/fragments.h.
 func byLane(f format) bool { return f.high == 0 && f.low >= 4 }
 
-// memoryOfBatch is what a block of so many quads has of memory: BatchMemory for each warp, and x.
+// bytesOfX are what a group of a row of x takes: RowOfX, and its part of TailsOf.
+func bytesOfX(f format) int {
+	if f.Group == groupLen {
+		return 64 + 8
+	}
+	return 64 + 12
+}
+
+// memoryOfBatch is what a block of so many quads has of memory: QuadMemory for each, and x.
 func memoryOfBatch(f format, quads, steps, ofX int) int {
-	const tiles = batchRows * (64 + 16)
-	ofWarp := 2 * 128 * ofX
+	const stages, tiles = 4, batchRows * (64 + 16)
+	ofWarp, ofRow := 128*ofX, 4*(f.low+f.high)*batchPhases+16
 	if !byLane(f) {
 		ofWarp += tiles
 	}
-	return quads*batchPhases*ofWarp + steps*batchPhases*ofX*bytesOfX
+	return quads*(stages*batchRows*ofRow+batchPhases*ofWarp) + steps*batchPhases*ofX*bytesOfX(f)
 }
 
 // batchShareOf returns the shape of batch for blocks of so many quads and rows of x, and about how many
@@ -116,17 +123,17 @@ func batchShareOf(l *linear, length, n, ofX, quads int, whole bool, sms, memory 
 
 	// Instructions of a warp for a step, by kernels' machine code, and for what follows the last one.
 	eights := float64(ofX / 8)
-	step, end := 110+28*eights, 40+15*eights
+	step, end := 240+28*eights, 40+15*eights
 	if byLane(f) {
-		step = 45 + 28*eights
+		step = 130 + 28*eights
 	}
 	// A warp by itself waits for most of them; several of a scheduler take turns. Blocks that take much
 	// memory do not begin while those of the launch in front are there.
-	const alone, turn, perByte, perReserved, start = 3.0, 1.5, 1.0 / 30, 1.0 / 60, 1500
+	const alone, turn, perByte, perReserved, start = 3.8, 1.1, 1.0 / 30, 1.0 / 120, 1000
 	ofSM, ofShare := min(together, ceil(blocks, sms)), ceil(tiles, shares)
 	busy := float64(ofSM * min(quads, ofShare))
-	tile := (float64(ofBlock)*step + float64(added)*end) * max(alone, turn*busy)
-	copied := float64(ofSM) * (float64(ofBlock*batchPhases*ofX*bytesOfX)*perByte + float64(bytes)*perReserved)
-	written := float64(parts*n*int(l.w.rows)*4) / float64(sms) * perByte * 2
+	tile := (float64(ofBlock)*step + float64(added)*end) * (alone + turn*(busy-1))
+	copied := float64(ofSM) * (float64(ofBlock*batchPhases*ofX*bytesOfX(f))*perByte + float64(bytes)*perReserved)
+	written := float64(parts*n*int(l.w.rows)*4) / float64(sms) * perByte * 3 // and read again
 	return shape, float64(ceil(blocks, sms*together))*(start+copied+float64(ceil(ofShare, quads))*tile) + written
 }

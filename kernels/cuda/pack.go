@@ -37,6 +37,8 @@ const (
 	pieceLen  = 16
 	superLen  = 8 // groups
 	planeSize = 256
+
+	scalesRead = 16 // bytes that kernels read from any group's scales on: see src/fragments.h
 )
 
 // format is how a type of weights is stored.
@@ -79,6 +81,9 @@ func layout(t quant.Type, rows, cols int) planes {
 	bytes := formatOf(t).planeBytes(int64(rows) * int64(cols/groupLen))
 	var p planes
 	next := int64(0)
+	if bytes[2] > 0 {
+		bytes[2] += scalesRead
+	}
 	for i, at := range []*int64{&p.codes, &p.high, &p.scales, &p.supers} {
 		*at = next
 		next += (bytes[i] + planeSize - 1) / planeSize * planeSize

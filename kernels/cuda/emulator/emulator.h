@@ -117,7 +117,7 @@ static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 typedef u64 Shared;
 static inline Shared sharedAddress(const void *p) { return (Shared)p; }
 static inline void storeShared(Shared to, uint4v v) { *(uint4v *)to = v; }
-static inline void copyAsync(Shared to, const void *global) { __builtin_memcpy((void *)to, global, 16); }
+template <int Bytes = 16> static inline void copyAsync(Shared to, const void *global) { __builtin_memcpy((void *)to, global, Bytes); }
 static inline void copyOrZero(Shared to, const void *global, bool there) {
 	if (there) copyAsync(to, global);
 	else storeShared(to, 0);

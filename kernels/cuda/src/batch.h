@@ -29,7 +29,7 @@ constexpr int kBatchThreads = 512; // at the most
 // Rows of x in the block's memory, so many steps of them, which come in three pieces.
 template <class F, int OfX> struct StagedX {
 	using Tails = TailsOf<oneScale<F>>;
-	static constexpr int second = 1, third = 3, waits = 1 | 1 << second | 1 << third; // steps that pieces begin with
+	static constexpr int second = 1, third = 3; // steps that pieces begin with
 	RowOfX *x;    // [groups][OfX]
 	Tails *tails; // [groups][OfX/2]
 	int first, end, steps; // groups, and steps
@@ -50,7 +50,7 @@ template <class F, int OfX> struct StagedX {
 			Shared to = sharedAddress(x + at);
 #pragma unroll
 			for (int i = 0; i < OfX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, numbers + i + lane());
-			if (lane() < OfX) copyAsync(sharedAddress(tails + at / 2) + lane() * 16, (const uint4v *)(allTails + from / 2) + lane());
+			if (lane() < OfX / 2 * (int)sizeof(Tails) / 16) copyAsync(sharedAddress(tails + at / 2) + lane() * 16, (const uint4v *)(allTails + from / 2) + lane());
 		}
 		endGroup();
 	}
@@ -60,20 +60,20 @@ template <class F, int OfX> struct StagedX {
 		piece(a, firstX, third, steps);
 	}
 
-	// arrived waits until x of a step is there: all threads of the block call it for each step once.
-	static DEVICE_METHOD void arrived(int step) {
-		if (step > third || !(waits >> step & 1)) return;
-		if (step == 0) waitGroups<2>();
-		else if (step == second) waitGroups<1>();
-		else waitGroups<0>();
-		barrier();
-	}
 };
 
-// What a warp has in the block's memory: weights on their way to the units, and the sums that it
-// makes, [fours of a lane][lane], of a part and of the one before.
+// What a warp has in the block's memory: its tiles, and the sums that it makes of a part, [fours of a
+// lane][lane].
 template <class F, int Eights> struct BatchMemory : BatchWeights<F>::Tiles {
-	float4v sums[2][2 * Eights][kWarp];
+	float4v sums[2 * Eights][kWarp];
+};
+
+// What the four warps of a quad have. A stage is filled as soon as the one before it has been taken apart, so the weights
+// of three steps are on their way while those of one are multiplied.
+constexpr u32 kStages = 4, kAhead = kStages - 1;
+template <class F, int Eights> struct QuadMemory {
+	Stage<F> stages[kStages];
+	BatchMemory<F, Eights> warps[kTileGroups];
 };
 
 // What a lane makes of a tile: sums of rows lane()/4 and every eighth one after it, with rows
@@ -107,24 +107,27 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	int tile = quad * a.shares + share, limit = (u32)(a.w.rows + kBatchRows - 1) / kBatchRows, atOnce = quads * a.shares;
 	int row = lane() / 4, t = lane() % 4;
 
-	// The codes of a tile come into the second-level cache while the one before is computed, and
-	// those of the matrix that is wanted next meanwhile.
-	constexpr int line = 128;
-	auto fetch = [&](int tile) INLINED {
-		const u8 *codes = rowOf<F>(a.w, minimum(tile * kBatchRows + lane(), a.w.rows - 1)).codes + first * kCodesBytes<F>;
-		for (int i = phase * line; i < mine * kTileGroups * (int)kCodesBytes<F>; i += kTileGroups * line) fetchAhead(codes + i);
-	};
+	auto *memory = (QuadMemory<F, Eights> *)blockMemory(), *ofQuad = memory + quad;
+
+	// The weights of the next steps, of this tile and of those after it, come while one is multiplied; and into the
+	// second-level cache those of the matrix that is wanted next.
 	BatchWeights<F> weights;
-	auto begin = [&](int tile) INLINED {
-		weights.start(a.w, tile * kBatchRows, groups);
-		weights.load(a.w, first + phase, groups);
+	Shared stages = sharedAddress(ofQuad->stages);
+	int coming = tile, comingStep = 0;
+	auto bring = [&](u32 stage) INLINED {
+		if (coming < limit) {
+			if (comingStep == 0) weights.start(a.w, coming * kBatchRows, phase, groups);
+			weights.copy(a.w, first + comingStep * kTileGroups, groups, stages + stage % kStages * sizeof(Stage<F>));
+			if (++comingStep == mine) comingStep = 0, coming += atOnce;
+		}
+		endGroup();
 	};
-	if (tile < limit) begin(tile);
+#pragma unroll
+	for (u32 stage = 0; stage < kAhead; stage++) bring(stage);
+	constexpr int line = 128;
 	for (u64 i = (u64)(block() * threads() + thread()) * line; i < a.aheadBytes; i += (u64)blocks() * threads() * line) fetchAhead(a.ahead + i);
 
-	using Memory = BatchMemory<F, Eights>;
-	Memory *ofQuad = (Memory *)blockMemory() + quad * kTileGroups, &own = ofQuad[phase];
-	StagedX<F, ofX> x((Memory *)blockMemory() + warps(), from, mine, groups);
+	StagedX<F, ofX> x(memory + quads, from, mine, groups);
 	awaitLaunch();
 	x.start(a, firstX);
 	// Of the sums of its quad's warps a lane adds up so many, from one of the fours on or the half of one.
@@ -134,57 +137,66 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	if (a.scales)
 #pragma unroll
 		for (int j = 0; j < 2; j++) by[j] = a.scales[minimum(ownX + j, a.n - 1)];
+	// In the steps of the first tile that pieces of x begin with all threads of the block meet. Bit 0 is the next step.
+	u32 meetings = 1 | 1 << x.second | 1 << x.third;
+	auto arrived = [&]() INLINED {
+		// Of the groups of copies behind those of x each step has ended one. In all steps those of two steps may still be
+		// on their way; but the one in front of the last piece of x does not wait for that.
+		if (meetings == 1 << 1) waitGroups<3>();
+		else waitGroups<kAhead - 1>();
+		if (meetings & 1) barrier();
+		else barrierOf<quadThreads>(quad);
+		meetings >>= 1;
+	};
 	if (tile >= limit) {
-		for (int step = 0; step < mine; step++) x.arrived(step);
+		for (int step = 0; step < mine; step++) {
+			arrived();
+			endGroup();
+		}
 		return;
 	}
-	bool fresh = true, odd = false;
+	u32 stage = 0;
 #pragma unroll 1
 	while (true) {
-		int next = tile + atOnce;
-		if (next < limit) fetch(next);
 		float results[left] = {};
 		LaneSums<Eights> sums = {};
 		int done = 0; // steps of a part
 #pragma unroll 1
 		for (int step = 0; step < mine; step++) {
-			if (fresh) x.arrived(step);
+			arrived();
+			bring(stage + kAhead);
 			Fragments f;
-			weights.take(f, &own);
-			int g = first + step * kTileGroups + phase;
+			int firstOf = first + step * kTileGroups, g = firstOf + phase;
+			weights.take(f, ofQuad->stages[stage++ % kStages], ofQuad->warps[phase], tile * kBatchRows, firstOf, phase, groups);
 			bool last = step + 1 == mine;
-			weights.load(a.w, g + kTileGroups, groups); // or, in the end, others, for nothing
 			if (g < groups) {
 				const RowOfX *columns = x.x + (g - first) * ofX + row;
 				const auto *tails = x.tails + (g - first) * (ofX / 2) + t;
 #pragma unroll
 				for (int i = 0; i < Eights; i++) multiplyGroup<F>(sums, i, f, columns[8 * i].halves[t], tails[4 * i]);
 			}
-			weights.used();
 			if (++done < length && !last) continue;
 			done = 0;
-			keepSums<Eights>(own.sums[odd], sums);
+			keepSums<Eights>(ofQuad->warps[phase].sums, sums);
 			barrierOf<quadThreads>(quad);
 #pragma unroll
 			for (int j = 0; j < left; j += vector) {
 				float v[kTileGroups][vector];
 #pragma unroll
-				for (int w = 0; w < kTileGroups; w++) __builtin_memcpy(v[w], __builtin_assume_aligned((const float *)&ofQuad[w].sums[odd][four + j / 4][lane()] + half, 4 * vector), 4 * vector);
+				for (int w = 0; w < kTileGroups; w++) __builtin_memcpy(v[w], __builtin_assume_aligned((const float *)&ofQuad->warps[w].sums[four + j / 4][lane()] + half, 4 * vector), 4 * vector);
 #pragma unroll
 				for (int i = 0; i < vector; i++) results[j + i] += ((v[0][i] + v[1][i]) + (v[2][i] + v[3][i])) * (1 / kCodeUnit<F>) * by[i % 2];
 			}
-			odd = !odd; // those of this part are still being read
 		}
-		if (next < limit) begin(next);
 		float *y = a.y + part * a.apart + (u64)ownX * a.stride;
 #pragma unroll
 		for (int j = 0; j < left; j++) {
 			int r = tile * kBatchRows + (four + j / 4) % kBatchTiles * kTileRows + (half + j % 4) / 2 * 8 + row;
 			if (r < a.w.rows && ownX + j % 2 < a.n) y[(u64)(j % 2) * a.stride + r] = results[j];
 		}
-		if (next >= limit) return;
-		tile = next;
-		fresh = false;
+		tile += atOnce;
+		if (tile >= limit) return;
+		meetings = 0;
 	}
 }
 

@@ -18,100 +18,122 @@ template <class F> constexpr int pairAt(int product, int t, int i) { return oneS
 // Formats of which whole words of a group are what a lane multiplies: it reads those only.
 template <class F> constexpr bool kByLane = kInHalves<F> && !same<F, F16> && F::kHigh == 0 && F::kLow >= 4;
 
-// Others are taken apart by the lane that has read all of a group, and come to the others by way of
-// the block's memory, in which a warp has this.
+// What a quad has in the block's memory of 32 rows of weights, of four groups of each. A plane's parts of the
+// groups of a row follow each other, so that four lanes copy what follows each other in the GPU's memory;
+// partAt says where, so that those of one group are in different banks. Of scales there are whole
+// words: those of four groups, which may begin within the first, and in the last one those of supers.
+template <class F> struct Stage {
+	static constexpr u32 kParts = kBatchRows * kTileGroups, kHighAt = kParts * kCodesBytes<F>, kScalesAt = kHighAt + kParts * kHighBytes<F>;
+	alignas(16) u8 bytes[kScalesAt + kBatchRows * 16];
+};
+template <u32 Bytes> DEVICE u32 partAt(u32 row, u32 group) { return (row * kTileGroups + (group ^ row / (32 / Bytes) % kTileGroups)) * Bytes; }
+
+// Of weights that do not go to the units as they are, which the lane that has read all of a group takes
+// apart, a warp has this, too.
 struct BatchTiles {
 	uint4v codes[kBatchTiles][2][kTileRows / 2][4];
 	Scale scales[kBatchRows];
 };
 struct NoTiles {};
 
+template <bool First, class A, class B> struct Choice { typedef A Type; };
+template <class A, class B> struct Choice<false, A, B> { typedef B Type; };
+
 // bankOf keeps what is written together in different banks.
 DEVICE int bankOf(int row, int t) { return t ^ row / 2 % 4; }
 
-// A warp's weights on their way: start says which 32 rows they are of, load begins to read a group, or
-// the last one, take takes what was read apart, and used is called when it has been multiplied.
-template <class F, bool ByLane = kByLane<F>> struct BatchWeights {
-	using Tiles = BatchTiles;
-	u32 before; // groups of the rows before the lane's
-	Group<F> group;
-	PackedScale scale;
+// A quad's weights on their way: start says which 32 rows they are of, copy begins to copy four groups of
+// them to a stage, and take takes the group of a warp apart.
+template <class F> struct BatchWeights {
+	using Tiles = typename Choice<kByLane<F>, NoTiles, BatchTiles>::Type;
+	static constexpr u32 kWords = kScaleBytes<F> < 4 ? kScaleBytes<F> + 1 : 4; // that have four scales
+	u32 row, before; // that the lane copies, and groups of the rows before it
 
-	DEVICE_METHOD void start(const Matrix &w, int row, int groups) { before = minimum(row + lane(), w.rows - 1) * groups; }
+	// start: past the last row that is copied again.
+	DEVICE_METHOD void start(const Matrix &w, int first, int phase, int groups) {
+		row = phase * (kBatchRows / kTileGroups) + lane() / kTileGroups;
+		before = minimum(first + row, w.rows - 1) * groups;
+	}
 
-	DEVICE_METHOD void load(const Matrix &w, int g, int groups) {
-		g = minimum(g, groups - 1);
+	// startOf returns at which byte of a word what stands behind so many bytes of a plane begins.
+	static DEVICE_METHOD u32 startOf(u32 bytes) { return bytes % 4; }
+
+	// copy: past the last group that is copied again, and words of scales are up to 16 bytes from there on: layout
+	// in pack.go leaves room for them.
+	DEVICE_METHOD void copy(const Matrix &w, u32 first, u32 groups, Shared to) const {
+		u32 own = lane() % kTileGroups, g = first + own < groups ? first + own : groups - 1;
 		Row from = rowAfter<F>(w, before);
-		group = groupOf<F>(from, groups, g & -kChunk, g % kChunk);
-		scale = packedScaleOf<F>(from, g);
+#pragma unroll
+		for (u32 k = 0; k < kCodesBytes<F> / kPiece<F>; k++)
+			copyAsync<kPiece<F>>(to + k * Stage<F>::kParts * kPiece<F> + partAt<kPiece<F>>(row, own ^ 2 * k), from.codes + pieceAt<F>(groups, g & -kChunk, g % kChunk, k));
+		if constexpr (kHighBytes<F> > 0) copyAsync<kHighBytes<F>>(to + Stage<F>::kHighAt + partAt<kHighBytes<F>>(row, own), from.high + g * kHighBytes<F>);
+		const u8 *scales = from.scales - startOf(before * kScaleBytes<F>) + first * kScaleBytes<F> + own * 4;
+		if constexpr (kSuperBytes<F> > 0)
+			if (own == kTileGroups - 1) scales = (const u8 *)((u64)(from.supers + first / 8 * kSuperBytes<F>) & -4);
+		if (own < kWords || kSuperBytes<F> > 0) copyAsync<4>(to + Stage<F>::kScalesAt + (row * kTileGroups + own) * 4, scales);
 	}
 
-	DEVICE_METHOD void take(Fragments &to, Tiles *by) const {
-		int own = lane() % 8, upper = lane() / 8 % 2, tile = lane() / kTileRows;
-		by->scales[lane()] = unpacked<F>(scale);
-#pragma unroll
-		for (int product = 0; product < 2; product++)
-#pragma unroll
-			for (int t = 0; t < 4; t++) {
-				uint2v *two = (uint2v *)&by->codes[tile][product][own][bankOf(own, t)];
-				two[upper] = {pairOf<F>(group, pairAt<F>(product, t, 0)), pairOf<F>(group, pairAt<F>(product, t, 1))};
-			}
-		warpBarrier();
+	// scaleAt reads the scale of a group of a row of a stage that begins with group first, where so many groups stand before the row.
+	static DEVICE_METHOD Scale scaleAt(const Stage<F> &from, int row, u32 before, u32 first, u32 group) {
+		const u8 *at = from.bytes + from.kScalesAt + row * 16, *own = at + startOf(before * kScaleBytes<F>) + group * kScaleBytes<F>;
+		const u8 *super = at + 12 + startOf((before + first) / 8 * kSuperBytes<F>);
+		PackedScale p = {};
+		if constexpr (kScaleBytes<F> == 1) p.own = *own;
+		if constexpr (kScaleBytes<F> == 2) p.own = *(const u16 *)own;
+		if constexpr (kScaleBytes<F> == 4) p.own = *(const u32 *)own;
+		if constexpr (kSuperBytes<F> == 2) p.super = *(const u16 *)super;
+		if constexpr (kSuperBytes<F> == 4) p.super = *(const u32 *)super;
+		return unpacked<F>(p);
+	}
+
+	// take: the stage begins with row r0 and group first, and the warp has so manieth of its groups.
+	static DEVICE_METHOD void take(Fragments &to, const Stage<F> &from, Tiles &by, int r0, u32 first, u32 group, u32 groups) {
 		int row = lane() / 4, t = lane() % 4;
+		if constexpr (kByLane<F>) {
+			u32 before = (r0 + row) * groups; // rows eight apart begin alike in words
 #pragma unroll
-		for (int k = 0; k < kBatchTiles; k++)
+			for (int i = 0; i < kEighths; i++) to.scales[i] = scaleAt(from, 8 * i + row, before, first, group);
+			constexpr u32 bytes = kCodesBytes<F> / 4, ofPiece = kPiece<F> / bytes;
+			u32 k = t / ofPiece;
+			const u8 *codes = from.bytes + k * from.kParts * kPiece<F> + partAt<kPiece<F>>(row, group ^ 2 * k) + t % ofPiece * bytes;
+			Group<F> quarters[kEighths]; // the first words are the lane's
 #pragma unroll
-			for (int product = 0; product < 2; product++) {
-				uint4v four = by->codes[k][product][row][bankOf(row, t)];
+			for (int i = 0; i < kEighths; i++) __builtin_memcpy(quarters[i].words, __builtin_assume_aligned(codes + i * 8 * kTileGroups * kPiece<F>, bytes), bytes);
 #pragma unroll
-				for (int i = 0; i < 4; i++) to.codes[k][product][i] = four[i % 2 * 2 + i / 2];
-			}
+			for (int k = 0; k < kBatchTiles; k++)
 #pragma unroll
-		for (int i = 0; i < kEighths; i++) to.scales[i] = by->scales[8 * i + row];
-	}
-
-	static DEVICE_METHOD void used() { warpBarrier(); }
-};
-
-template <class F> struct BatchWeights<F, true> {
-	using Tiles = NoTiles;
-	u32 before[kEighths];
-	Group<F> quarters[kEighths]; // the first words are the lane's
-	PackedScale scales[kEighths];
-
-	DEVICE_METHOD void start(const Matrix &w, int row, int groups) {
+				for (int product = 0; product < 2; product++)
 #pragma unroll
-		for (int i = 0; i < kEighths; i++) before[i] = minimum(row + 8 * i + lane() / 4, w.rows - 1) * groups;
-	}
-
-	DEVICE_METHOD void load(const Matrix &w, int g, int groups) {
-		g = minimum(g, groups - 1);
-		u32 at = quarterAt<F>(groups, g & -kChunk, g % kChunk, lane() % 4);
+					for (int i = 0; i < 4; i++) to.codes[k][product][i] = pairOf<F>(quarters[2 * k + i % 2], 2 * product + i / 2);
+		} else {
+			Group<F> all;
 #pragma unroll
-		for (int i = 0; i < kEighths; i++) {
-			Row from = rowAfter<F>(w, before[i]);
-			if constexpr (F::kLow == 8) {
-				uint2v v = *(const uint2v *)(from.codes + at);
-				quarters[i].words[0] = v[0], quarters[i].words[1] = v[1];
-			} else {
-				quarters[i].words[0] = *(const u32 *)(from.codes + at);
-			}
-			scales[i] = packedScaleOf<F>(from, g);
-		}
-	}
-
-	DEVICE_METHOD void take(Fragments &to, Tiles *) const {
-#pragma unroll
-		for (int k = 0; k < kBatchTiles; k++)
+			for (u32 k = 0; k < kCodesBytes<F> / kPiece<F>; k++)
+				__builtin_memcpy(all.words + k * kPiece<F> / 4, __builtin_assume_aligned(from.bytes + k * from.kParts * kPiece<F> + partAt<kPiece<F>>(lane(), group ^ 2 * k), kPiece<F>), kPiece<F>);
+			if constexpr (kHighBytes<F> > 0) __builtin_memcpy(all.words + F::kLow, __builtin_assume_aligned(from.bytes + from.kHighAt + partAt<kHighBytes<F>>(lane(), group), kHighBytes<F>), kHighBytes<F>);
+			all.collectRest();
+			by.scales[lane()] = scaleAt(from, lane(), (r0 + lane()) * groups, first, group);
+			int own = lane() % 8, upper = lane() / 8 % 2, tile = lane() / kTileRows;
 #pragma unroll
 			for (int product = 0; product < 2; product++)
 #pragma unroll
-				for (int i = 0; i < 4; i++) to.codes[k][product][i] = pairOf<F>(quarters[2 * k + i % 2], 2 * product + i / 2);
+				for (int t = 0; t < 4; t++) {
+					uint2v *two = (uint2v *)&by.codes[tile][product][own][bankOf(own, t)];
+					two[upper] = {pairOf<F>(all, pairAt<F>(product, t, 0)), pairOf<F>(all, pairAt<F>(product, t, 1))};
+				}
+			warpBarrier();
 #pragma unroll
-		for (int i = 0; i < kEighths; i++) to.scales[i] = unpacked<F>(scales[i]);
+			for (int k = 0; k < kBatchTiles; k++)
+#pragma unroll
+				for (int product = 0; product < 2; product++) {
+					uint4v four = by.codes[k][product][row][bankOf(row, t)];
+#pragma unroll
+					for (int i = 0; i < 4; i++) to.codes[k][product][i] = four[i % 2 * 2 + i / 2];
+				}
+#pragma unroll
+			for (int i = 0; i < kEighths; i++) to.scales[i] = by.scales[8 * i + row];
+		}
 	}
-
-	static DEVICE_METHOD void used() {}
 };
 
 // multiplyGroup adds the products of a group with eight rows of x: with a lane's numbers of row lane()/4 of
@@ -120,11 +142,13 @@ template <class F, int Eights>
 DEVICE void multiplyGroup(float (&sums)[kEighths][Eights][2], int i, const Fragments &f, const uint4v &x, const TailsOf<oneScale<F>> &tails) {
 	if constexpr (oneScale<F>) {
 		// An offset is what the sums begin with: they are integers.
-		float4v totals = *(const float4v *)tails.totals;
-		float2v scale = *(const float2v *)tails.scales;
+		float2v total = *(const float2v *)tails.totals, scale = *(const float2v *)tails.scales;
 		float begin[4] = {};
-		if constexpr (F::kOffset > 0)
-			for (int i = 0; i < 4; i++) begin[i] = totals[i];
+		if constexpr (F::kOffset > 0) {
+			// Read once more instead of copied: the units want four registers that follow each other.
+			float2v again = *(const volatile float2v *)tails.totals;
+			begin[0] = total[0], begin[1] = total[1], begin[2] = again[0], begin[3] = again[1];
+		}
 #pragma unroll
 		for (int k = 0; k < kBatchTiles; k++) {
 			float c[4];
@@ -137,11 +161,11 @@ DEVICE void multiplyGroup(float (&sums)[kEighths][Eights][2], int i, const Fragm
 					const Scale &s = f.scales[2 * k + r];
 					float &to = sums[2 * k + r][i][j];
 					to = multiplyAdd(s.scale[0] * scale[j], c[2 * r + j], to);
-					if constexpr (hasMin<F>) to = multiplyAdd(s.min[0] * scale[j], totals[j], to);
+					if constexpr (hasMin<F>) to = multiplyAdd(s.min[0] * scale[j], total[j], to);
 				}
 		}
 	} else {
-		float4v tail[2] = {*(const float4v *)&tails.of[0], *(const float4v *)&tails.of[1]};
+		float2v scales = *(const float2v *)tails.scales, halves[2] = {*(const float2v *)tails.sums[0], *(const float2v *)tails.sums[1]};
 #pragma unroll
 		for (int k = 0; k < kBatchTiles; k++) {
 			float c[2][4] = {};
@@ -152,7 +176,7 @@ DEVICE void multiplyGroup(float (&sums)[kEighths][Eights][2], int i, const Fragm
 #pragma unroll
 				for (int half = 0; half < 2; half++)
 #pragma unroll
-					for (int j = 0; j < 2; j++) addGroup<F>(sums[2 * k + r][i][j], f.scales[2 * k + r], half, tail[j], c[half][2 * r + j]);
+					for (int j = 0; j < 2; j++) addGroup<F>(sums[2 * k + r][i][j], f.scales[2 * k + r], half, float4v{scales[j], halves[j][0], halves[j][1], 0}, c[half][2 * r + j]);
 		}
 	}
 }

@@ -157,10 +157,13 @@ DEVICE uint4v *blockMemory() { return launchMemory; }
 // arriveAt is for those of them that do not wait. Which barrier it is stands in the
 // instruction: else a block would take all sixteen that there are, and keep others out.
 template <int N> DEVICE void barrierOf(int group) {
-	if (group == 0) asm volatile("bar.sync 1, %0;" ::"n"(N) : "memory");
-	else if (group == 1) asm volatile("bar.sync 2, %0;" ::"n"(N) : "memory");
-	else if (group == 2) asm volatile("bar.sync 3, %0;" ::"n"(N) : "memory");
-	else asm volatile("bar.sync 4, %0;" ::"n"(N) : "memory");
+	asm volatile(
+		"{ .reg .pred p;"
+		" setp.eq.s32 p, %0, 0; @p bar.sync 1, %1;"
+		" setp.eq.s32 p, %0, 1; @p bar.sync 2, %1;"
+		" setp.eq.s32 p, %0, 2; @p bar.sync 3, %1;"
+		" setp.eq.s32 p, %0, 3; @p bar.sync 4, %1; }" ::"r"(group), "n"(N)
+		: "memory");
 }
 template <int N> DEVICE void arriveAt(int group) {
 	if (group == 0) asm volatile("bar.arrive 1, %0;" ::"n"(N) : "memory");
@@ -184,12 +187,13 @@ DEVICE void storeShared(Shared to, uint4v v) {
 	asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
 }
 
-// copyAsync starts a copy of 16 bytes from global to shared memory. endGroup ends a
+// copyAsync starts a copy of 16 bytes, 8 or 4 from global to shared memory. endGroup ends a
 // group of such copies, and waitGroups waits for this thread's but the latest N. Before
 // compute capability 8.0 they are made at once.
 #if __CUDA_ARCH__ >= 800
-DEVICE void copyAsync(Shared to, const void *global) {
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+template <int Bytes = 16> DEVICE void copyAsync(Shared to, const void *global) {
+	if constexpr (Bytes == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+	else asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(global), "n"(Bytes) : "memory");
 }
 // copyOrZero writes zeros where there is nothing to copy.
 DEVICE void copyOrZero(Shared to, const void *global, bool there) {
@@ -198,7 +202,10 @@ DEVICE void copyOrZero(Shared to, const void *global, bool there) {
 DEVICE void endGroup() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N> DEVICE void waitGroups() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 #else
-DEVICE void copyAsync(Shared to, const void *global) { storeShared(to, *(const uint4v *)global); }
+template <int Bytes = 16> DEVICE void copyAsync(Shared to, const void *global) {
+	static_assert(Bytes == 16, "no kernel copies less where copies are made at once");
+	storeShared(to, *(const uint4v *)global);
+}
 DEVICE void endGroup() {}
 template <int N> DEVICE void waitGroups() {}
 #endif

@@ -15,14 +15,12 @@ struct RowOfX {
 };
 
 // The tails of two rows: what the group's numbers are in, and, where it has one scale, their sums times
-// Form's total, twice, as the units begin with them; else the end of each one's slot.
+// Form's total, which the units begin with; else the sums of its halves.
 template <bool OneScale> struct TailsOf {
-	struct {
-		float scale, sums[2], unused;
-	} of[2];
+	float scales[2], sums[2][2];
 };
-template <> struct TailsOf<true> {
-	float totals[4], scales[2], unused[2];
+template <> struct alignas(16) TailsOf<true> {
+	float totals[2], scales[2];
 };
 
 // tailsOf returns where the tails of x are, [group][row/2], behind its numbers.
@@ -56,12 +54,12 @@ struct XRows {
 		if (form.total != 0) {
 			if (i % quads > 0) return;
 			TailsOf<true> &tails = tailsOf<true>(all, groups, rowsOfX)[at / 2];
-			tails.totals[r % 2] = tails.totals[r % 2 + 2] = total, tails.scales[r % 2] = q.scale;
+			tails.totals[r % 2] = total, tails.scales[r % 2] = q.scale;
 			return;
 		}
-		auto &tail = tailsOf<false>(all, groups, rowsOfX)[at / 2].of[r % 2];
-		if (i % (quads / 2) == 0) tail.sums[i / (quads / 2) % 2] = q.sum;
-		if (i % quads == 0) tail.scale = q.scale;
+		auto &tails = tailsOf<false>(all, groups, rowsOfX)[at / 2];
+		if (i % (quads / 2) == 0) tails.sums[r % 2][i / (quads / 2) % 2] = q.sum;
+		if (i % quads == 0) tails.scales[r % 2] = q.scale;
 	}
 };
 

@@ -91,6 +91,13 @@ template <class F> struct Group {
 	static constexpr int kWords = F::kLow + F::kHigh;
 	u32 words[kWords], rest;
 
+	// collectRest puts the two codes together that are cut up.
+	DEVICE_METHOD void collectRest() {
+		rest = 0;
+		if constexpr (F::kHigh > 0)
+			for (u32 word : words) rest = Fields<F>::kNeighbours ? andOr(word, 0x80008000, rest >> 1) : rest << 2 | word >> 30;
+	}
+
 	// wordOf returns a word that has code i at the bit where it is read.
 	DEVICE_METHOD u32 wordOf(int i) const {
 		using At = Fields<F>;
@@ -236,9 +243,7 @@ template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, 
 		uint2v v = *(const uint2v *)(m.high + (first + i) * kHighBytes<F>);
 		r.words[F::kLow] = v[0], r.words[F::kLow + 1] = v[1];
 	}
-	r.rest = 0;
-	if constexpr (F::kHigh > 0)
-		for (u32 word : r.words) r.rest = Fields<F>::kNeighbours ? andOr(word, 0x80008000, r.rest >> 1) : r.rest << 2 | word >> 30;
+	r.collectRest();
 	return r;
 }
 
