@@ -45,7 +45,15 @@ struct Block {
 	u32 lanes[2][kMaxThreads * kWords]; // of one exchange and the next
 };
 
+struct Copy { // that has not been made
+	void *to;
+	const void *from; // or 0, for zeros
+	int bytes, group;
+};
+
 struct Fiber {
+	Copy *copies;
+	int copiesLeft, copiesRoom, copiesMade, groupsEnded;
 	char *stack;
 	void *state; // the stack's pointer while another runs
 	Block *block;
@@ -144,6 +152,31 @@ void *sharedMemory(int id, int bytes) {
 
 uint4v *blockMemory() { return (uint4v *)sharedMemory(kSharedArrays - 1, givenShared); }
 
+static void make(const Copy &c) {
+	if (c.from) memcpy(c.to, c.from, c.bytes);
+	else memset(c.to, 0, c.bytes);
+}
+
+void copyLater(void *to, const void *from, int bytes) {
+	Fiber *f = current;
+	Copy c = {to, from, bytes, f->groupsEnded};
+	if ((f->thread + f->copiesMade++) % 2) return make(c);
+	if (f->copiesLeft == f->copiesRoom) f->copies = (Copy *)realloc(f->copies, (f->copiesRoom = 2 * f->copiesRoom + 16) * sizeof c);
+	f->copies[f->copiesLeft++] = c;
+}
+
+void endGroup() { current->groupsEnded++; }
+
+void waitFor(int latest) {
+	Fiber *f = current;
+	int left = 0;
+	for (int i = 0; i < f->copiesLeft; i++) {
+		if (f->copies[i].group < f->groupsEnded - latest) make(f->copies[i]);
+		else f->copies[left++] = f->copies[i];
+	}
+	f->copiesLeft = left;
+}
+
 // Where a fiber begins. It runs the kernel for one block after the other.
 static void enter() {
 	for (;;) {
@@ -168,6 +201,7 @@ static void begin(Block *b, Fiber *f, int id) {
 		f->block = b;
 		f->thread = t;
 		f->done = false;
+		f->copiesLeft = f->copiesMade = f->groupsEnded = 0;
 	}
 }
 

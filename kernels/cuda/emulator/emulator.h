@@ -117,13 +117,14 @@ static inline u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
 typedef u64 Shared;
 static inline Shared sharedAddress(const void *p) { return (Shared)p; }
 static inline void storeShared(Shared to, uint4v v) { *(uint4v *)to = v; }
-template <int Bytes = 16> static inline void copyAsync(Shared to, const void *global) { __builtin_memcpy((void *)to, global, Bytes); }
-static inline void copyOrZero(Shared to, const void *global, bool there) {
-	if (there) copyAsync(to, global);
-	else storeShared(to, 0);
-}
-static inline void endGroup() {}
-template <int N> static inline void waitGroups() {}
+// copyLater makes every second copy at once and the others as late as waitFor, which waits for all groups
+// but the latest, lets it: so a kernel that reads too early, or writes over what is still read, shows.
+void copyLater(void *to, const void *from, int bytes);
+void endGroup();
+void waitFor(int latest);
+template <int Bytes = 16> static inline void copyAsync(Shared to, const void *global) { copyLater((void *)to, global, Bytes); }
+static inline void copyOrZero(Shared to, const void *global, bool there) { copyLater((void *)to, there ? global : 0, 16); }
+template <int N> static inline void waitGroups() { waitFor(N); }
 static inline void startNext() {}
 static inline void awaitLaunch() {}
 
