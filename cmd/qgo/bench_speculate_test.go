@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"qgo/bench/speculate"
+	"qgo/model/synth"
 )
 
 // guessing are the arguments of a bench of guesses that takes a moment.
@@ -46,11 +47,20 @@ func TestBenchSpeculateFile(t *testing.T) {
 	}
 }
 
-// TestBenchSpeculateSynthetic needs no model, whose vocabulary is made up.
+// TestBenchSpeculateSynthetic measures a model whose vocabulary is made up.
 func TestBenchSpeculateSynthetic(t *testing.T) {
-	out := succeed(t, "", "bench", "--speculate", "-n", "2", "-r", "1")
+	spec, err := synth.ParseSpec("0.5b", "q4_0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Blocks, spec.FFN, spec.Vocab = 1, 512, 20000
+	path := filepath.Join(t.TempDir(), "random.gguf")
+	if err := synth.Write(t.Context(), path, spec, nil); err != nil {
+		t.Fatal(err)
+	}
+	out := succeed(t, "", "bench", "--speculate", "-m", path, "-n", "2", "-r", "1")
 	fits80(t, out)
-	if !strings.Contains(out, "0.5b-q4_0 by qgo, ") || !strings.Contains(out, "by the vocabulary of the demonstration model,\nfor this model's is made up.\n") {
+	if !strings.Contains(out, "random.gguf by qgo, ") || !strings.Contains(out, "by the vocabulary of the demonstration model,\nfor this model's is made up.\n") {
 		t.Errorf("%s", out)
 	}
 }

@@ -109,8 +109,8 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 
 	auto *memory = (QuadMemory<F, Eights> *)blockMemory(), *ofQuad = memory + quad;
 
-	// The weights of the next steps, of this tile and of those after it, come while one is multiplied; and into the
-	// second-level cache those of the matrix that is wanted next.
+	// While a step is multiplied the weights of the next ones come, of this tile and of those after it, and those of
+	// the matrix that is wanted next come into the second-level cache.
 	BatchWeights<F> weights;
 	Shared stages = sharedAddress(ofQuad->stages);
 	int coming = tile, comingStep = 0;
@@ -140,8 +140,8 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	// In the steps of the first tile that pieces of x begin with all threads of the block meet. Bit 0 is the next step.
 	u32 meetings = 1 | 1 << x.second | 1 << x.third;
 	auto arrived = [&]() INLINED {
-		// Of the groups of copies behind those of x each step has ended one. In all steps those of two steps may still be
-		// on their way; but the one in front of the last piece of x does not wait for that.
+		// Each step begins one more group of copies. The weights of the two steps behind this one may still be on their
+		// way, and in the step in front of the last piece of x that piece, too.
 		if (meetings == 1 << 1) waitGroups<3>();
 		else waitGroups<kAhead - 1>();
 		if (meetings & 1) barrier();

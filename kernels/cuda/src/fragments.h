@@ -18,10 +18,10 @@ template <class F> constexpr int pairAt(int product, int t, int i) { return oneS
 // Formats of which whole words of a group are what a lane multiplies: it reads those only.
 template <class F> constexpr bool kByLane = kInHalves<F> && !same<F, F16> && F::kHigh == 0 && F::kLow >= 4;
 
-// What a quad has in the block's memory of 32 rows of weights, of four groups of each. A plane's parts of the
-// groups of a row follow each other, so that four lanes copy what follows each other in the GPU's memory;
-// partAt says where, so that those of one group are in different banks. Of scales there are whole
-// words: those of four groups, which may begin within the first, and in the last one those of supers.
+// Four groups of 32 rows of weights, as a quad has them in the block's memory. Of a plane four lanes copy what
+// the groups of a row have there; partAt says where it goes, so that the rows of one group are in
+// different banks. Scales come in whole words, four for a row: the scales of its groups may begin in the middle
+// of the first one, and the last one has the number that they are multiplied with, if there is one.
 template <class F> struct Stage {
 	static constexpr u32 kParts = kBatchRows * kTileGroups, kHighAt = kParts * kCodesBytes<F>, kScalesAt = kHighAt + kParts * kHighBytes<F>;
 	alignas(16) u8 bytes[kScalesAt + kBatchRows * 16];
@@ -55,11 +55,11 @@ template <class F> struct BatchWeights {
 		before = minimum(first + row, w.rows - 1) * groups;
 	}
 
-	// startOf returns at which byte of a word what stands behind so many bytes of a plane begins.
+	// startOf returns at which byte of its word a number begins, so many bytes from the start of a plane.
 	static DEVICE_METHOD u32 startOf(u32 bytes) { return bytes % 4; }
 
-	// copy: past the last group that is copied again, and words of scales are up to 16 bytes from there on: layout
-	// in pack.go leaves room for them.
+	// copy: past the last group that is copied again. Its words of scales reach up to 16 bytes further, for which
+	// layout in pack.go leaves room.
 	DEVICE_METHOD void copy(const Matrix &w, u32 first, u32 groups, Shared to) const {
 		u32 own = lane() % kTileGroups, g = first + own < groups ? first + own : groups - 1;
 		Row from = rowAfter<F>(w, before);
@@ -73,7 +73,8 @@ template <class F> struct BatchWeights {
 		if (own < kWords || kSuperBytes<F> > 0) copyAsync<4>(to + Stage<F>::kScalesAt + (row * kTileGroups + own) * 4, scales);
 	}
 
-	// scaleAt reads the scale of a group of a row of a stage that begins with group first, where so many groups stand before the row.
+	// scaleAt reads the scale of one of the four groups of a row of a stage. Group first is the first of them, and
+	// before are all groups of the rows in front.
 	static DEVICE_METHOD Scale scaleAt(const Stage<F> &from, int row, u32 before, u32 first, u32 group) {
 		const u8 *at = from.bytes + from.kScalesAt + row * 16, *own = at + startOf(before * kScaleBytes<F>) + group * kScaleBytes<F>;
 		const u8 *super = at + 12 + startOf((before + first) / 8 * kSuperBytes<F>);
@@ -86,7 +87,7 @@ template <class F> struct BatchWeights {
 		return unpacked<F>(p);
 	}
 
-	// take: the stage begins with row r0 and group first, and the warp has so manieth of its groups.
+	// take: the stage begins with row r0 and group first, and the warp wants one of its four groups.
 	static DEVICE_METHOD void take(Fragments &to, const Stage<F> &from, Tiles &by, int r0, u32 first, u32 group, u32 groups) {
 		int row = lane() / 4, t = lane() % 4;
 		if constexpr (kByLane<F>) {

@@ -247,13 +247,6 @@ template <class F> DEVICE Group<F> groupOf(const Row &m, u32 groups, u32 first, 
 	return r;
 }
 
-// quarterAt returns where quarter t of its codes is, of formats without a high plane that have 4 bits
-// and more: as many of its words as bits by four.
-template <class F> DEVICE u32 quarterAt(u32 groups, u32 first, u32 i, u32 t) {
-	constexpr u32 quarter = kCodesBytes<F> / 4, ofPiece = kPiece<F> / quarter;
-	return pieceAt<F>(groups, first, i, t / ofPiece) + t % ofPiece * quarter;
-}
-
 // interleaved returns where value i of a row of so many groups stands if the row, of numbers
 // of 16 bits, is in the order that float16 weights have.
 DEVICE u32 interleaved(u32 i, u32 groups) {
