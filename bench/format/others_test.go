@@ -56,7 +56,7 @@ func TestUsersSchema(t *testing.T) {
 		Schema: load.Schema, Started: time.Now(), Engine: "qgo", Model: "m", Devices: "1 thread", KV: "f16", Scenario: "chat", Prompt: 1, Answer: 1,
 		Loop: "open", Rate: 1, Seed: 1, Chunk: 256, Limits: load.Limits{TTFT: 1, TPOT: 1, Percent: 90}, Verdict: "v", DecodeVerdict: "d", Interrupted: true,
 		Levels:      []*load.Level{{Users: 1, Failures: []load.Failure{{Reason: "r", Count: 1}}, Waiting: 1, TTFT: p, TPOT: p, TTLT: p, Queue: p, Incomplete: true}},
-		BatchDecode: []load.Step{{Sequences: 1, MS: 1}},
+		BatchDecode: []load.Step{{Sequences: 1, Depth: 1, MS: 1}},
 	}
 	valid(t, schema, r, true)
 	r.Levels = nil // only decode of several sequences

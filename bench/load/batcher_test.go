@@ -189,8 +189,8 @@ func TestBatchDecode(t *testing.T) {
 	m := loaded(t)
 	var said []string
 	for _, p := range []sample.Params{{Temperature: 1, TopP: 0.9}, {}} {
-		steps, err := BatchDecode(t.Context(), m, []int{1, 3}, p, func(s string) { said = append(said, s) })
-		if err != nil || len(steps) != 2 || steps[1].Sequences != 3 || steps[1].MS <= 0 || !near(steps[1].TotalTS, 3*steps[1].EachTS) {
+		steps, err := BatchDecode(t.Context(), m, []int{1, 3}, 40, p, func(s string) { said = append(said, s) })
+		if err != nil || len(steps) != 2 || steps[1].Sequences != 3 || steps[1].Depth != 40 || steps[1].MS <= 0 || !near(steps[1].TotalTS, 3*steps[1].EachTS) {
 			t.Errorf("%v, %+v", err, steps)
 		}
 	}
@@ -199,7 +199,7 @@ func TestBatchDecode(t *testing.T) {
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := BatchDecode(gone, m, []int{1}, sample.Params{}, func(string) {}); !errors.Is(err, context.Canceled) {
+	if _, err := BatchDecode(gone, m, []int{1}, 40, sample.Params{}, func(string) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 }

@@ -13,29 +13,30 @@ import (
 
 // How a [Step] is measured.
 const (
-	decodeDepth  = 128 // tokens of each sequence before
-	decodeWarmUp = 2   // steps that do not count
+	decodeWarmUp = 2 // steps that do not count
 	decodeSteps  = 16
-	// DecodeContext is the length of text that it needs.
-	DecodeContext = decodeDepth + decodeWarmUp + decodeSteps
 )
+
+// DecodeContext is the length of text that steps behind depth tokens need.
+func DecodeContext(depth int) int { return depth + decodeWarmUp + decodeSteps }
 
 // Step is decode of some number of sequences at once: one token each.
 type Step struct {
 	Sequences int     `json:"sequences"`
-	MS        float64 `json:"step_ms"` // median
+	Depth     int     `json:"n_depth,omitempty"` // tokens of each before; reports without it had 128
+	MS        float64 `json:"step_ms"`           // median
 	TotalTS   float64 `json:"tokens_per_second"`
 	EachTS    float64 `json:"tokens_per_second_each"`
 }
 
-// BatchDecode measures steps of each number of sequences, whose tokens are chosen by p. If
-// ctx ends it returns its error beside what was measured until then.
-func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Params, progress func(step string)) (steps []Step, err error) {
+// BatchDecode measures steps of each number of sequences, behind depth tokens each, whose tokens
+// are chosen by p. If ctx ends it returns its error beside what was measured until then.
+func BatchDecode(ctx context.Context, m *model.Model, sizes []int, depth int, p sample.Params, progress func(step string)) (steps []Step, err error) {
 	most := 0
 	for _, n := range sizes {
 		most = max(most, n)
 	}
-	kvs, err := newKVs(m, most, DecodeContext)
+	kvs, err := newKVs(m, most, DecodeContext(depth))
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Para
 			return nil, err
 		}
 		progress(fmt.Sprintf("filling KV cache %d of %d", i+1, most))
-		seqs[i] = model.Seq{KV: kvs[i], Tokens: random(decodeDepth)}
+		seqs[i] = model.Seq{KV: kvs[i], Tokens: random(depth)}
 		if err := m.Forward(ctx, seqs[i:i+1]); err != nil {
 			return nil, err
 		}
@@ -86,17 +87,17 @@ func BatchDecode(ctx context.Context, m *model.Model, sizes []int, p sample.Para
 				took = append(took, ms(time.Since(start)))
 			}
 		}
-		steps = append(steps, step(n, took.Median()))
+		steps = append(steps, step(n, depth, took.Median()))
 		for j := range n {
-			kvs[j].Truncate(decodeDepth)
+			kvs[j].Truncate(depth)
 		}
 	}
 	return steps, nil
 }
 
-// step is n sequences whose next tokens take ms milliseconds together.
-func step(n int, ms float64) Step {
-	s := Step{Sequences: n, MS: ms}
+// step is n sequences, behind depth tokens each, whose next tokens take ms milliseconds together.
+func step(n, depth int, ms float64) Step {
+	s := Step{Sequences: n, Depth: depth, MS: ms}
 	if ms > 0 {
 		s.EachTS = 1e3 / ms
 		s.TotalTS = float64(n) * s.EachTS

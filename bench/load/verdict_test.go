@@ -54,14 +54,14 @@ func TestDecodeVerdict(t *testing.T) {
 		"A step of 8 sequences takes 7.5 times as long as that of 1: the time goes into what each":           {10, 75},
 		"A step of 8 sequences takes 3 times as long as that of 1, for 8 times the tokens: weights are read": {10, 30},
 	} {
-		if got := decodeVerdict([]Step{step(1, ms[0]), step(8, ms[1])}); !strings.HasPrefix(got, want) {
+		if got := decodeVerdict([]Step{step(1, 128, ms[0]), step(8, 128, ms[1])}); !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := decodeVerdict([]Step{step(4, 3)}); got != "" {
+	if got := decodeVerdict([]Step{step(4, 128, 3)}); got != "" {
 		t.Errorf("%q of one number of sequences", got)
 	}
-	if s := step(8, 20); s.TotalTS != 400 || s.EachTS != 50 {
+	if s := step(8, 128, 20); s.TotalTS != 400 || s.EachTS != 50 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -29,6 +29,7 @@ type usersFlags struct {
 	seconds                float64
 	plan                   load.Plan
 	sizes                  []int // of --batch-decode
+	depth                  int
 	sampled                bool
 	sampling               sample.Params // greedy unless sampled
 	server                 *baseline.OpenAI
@@ -55,7 +56,7 @@ Environment: OPENAI_API_KEY (the key of a server that asks for one).`,
 		Example: `  qgo bench users --model qwen2.5-0.5b-instruct-q4_0.gguf --users 1,2,4,8
   qgo bench users --url http://localhost:8080 --scenario chat
   qgo bench users --url http://localhost:11434#qwen2.5:0.5b --rate 0.5 --seconds 120
-  qgo bench users --model a.gguf --batch-decode 1,2,4,8,16,32`,
+  qgo bench users --model a.gguf --batch-decode 1,2,4,8,16,32 --depth 2048`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd) },
 	}
@@ -75,6 +76,7 @@ Environment: OPENAI_API_KEY (the key of a server that asks for one).`,
 	f.DurationVar(&u.plan.Limits.TPOT, "tpot", 50*time.Millisecond, "limit of each further token for goodput")
 	f.Float64Var(&u.plan.Limits.Percent, "for", 90, "percent of the requests that must meet both limits")
 	f.StringVar(&u.batch, "batch-decode", "", "measure decode of so many sequences at once, such as 1,2,4,8,16,32")
+	f.IntVar(&u.depth, "depth", 128, "tokens of each sequence before --batch-decode")
 	f.BoolVar(&u.sampled, "sampled", false, "draw tokens as the model's file or its makers recommend, in place of the most likely ones")
 	return cmd
 }
@@ -101,6 +103,12 @@ func (u *usersFlags) check(cmd *cobra.Command) (err error) {
 		if !slices.ContainsFunc(requestFlags, cmd.Flags().Changed) {
 			p.Users = nil // no requests are asked for
 		}
+	}
+	if u.depth < 1 || u.depth > maxUserTokens {
+		return usagef(cmd, "--depth is %d: choose 1 to %d", u.depth, maxUserTokens)
+	}
+	if u.batch == "" && cmd.Flags().Changed("depth") {
+		return usagef(cmd, "--depth is for --batch-decode: give that, too, such as --batch-decode 1,8")
 	}
 	if err := u.checkRequests(cmd); err != nil {
 		return err
@@ -260,7 +268,7 @@ func (u *usersFlags) measureModel(cmd *cobra.Command, r *load.Report) error {
 		need = p.Prompt + p.Answer + roomBeside
 	}
 	if len(u.sizes) > 0 {
-		need = max(need, load.DecodeContext)
+		need = max(need, load.DecodeContext(u.depth))
 	}
 	if given := u.model.options.Context; given != 0 && given < need {
 		return fmt.Errorf("the texts need a context of %d: --ctx is %d", need, given)
@@ -289,7 +297,7 @@ func (u *usersFlags) measureModel(cmd *cobra.Command, r *load.Report) error {
 		if len(u.sizes) == 0 {
 			return nil
 		}
-		r.BatchDecode, err = load.BatchDecode(ctx, m, u.sizes, u.sampling, p.Progress)
+		r.BatchDecode, err = load.BatchDecode(ctx, m, u.sizes, u.depth, u.sampling, p.Progress)
 		return err
 	})
 }

@@ -73,9 +73,9 @@ func TestBenchUsers(t *testing.T) {
 	if l := r.Levels[1]; l.Users != 3 || l.Requests != 6 || l.Good != 6 || l.TTFT == nil || l.TPOT == nil || l.TotalTS <= 0 || l.EachTS <= 0 {
 		t.Errorf("%+v", l)
 	}
-	only := succeed(t, "", "bench", "users", "-m", demoFile, "-t", "1", "--batch-decode", "2,4,1")
+	only := succeed(t, "", "bench", "users", "-m", demoFile, "-t", "1", "--batch-decode", "2,4,1", "--depth", "20")
 	fits80(t, only)
-	if strings.Contains(only, "TTFT") || !strings.Contains(only, "\n4 sequences ") || !strings.Contains(only, "A step of 4 sequences takes ") {
+	if strings.Contains(only, "TTFT") || !strings.Contains(only, "\ndecode @ d20 ") || !strings.Contains(only, "\n4 sequences ") || !strings.Contains(only, "A step of 4 sequences takes ") {
 		t.Errorf("decode only:\n%s", only)
 	}
 }
@@ -168,6 +168,9 @@ func TestBenchUsersErrors(t *testing.T) {
 		{2, `--users is "0,2": choose numbers from 1 to 256`, "--users 0,2"},
 		{2, `--users is "257": choose numbers from 1 to 256`, "--users 257"},
 		{2, `--batch-decode is "0": choose numbers from 1 to 256`, "--batch-decode 0"},
+		{2, "--depth is 0: choose 1 to 131072", "--batch-decode 2 --depth 0"},
+		{2, "--depth is for --batch-decode: give that, too", "--depth 200"},
+		{1, "the texts need a context of 618: --ctx is 300", "-m " + demoFile + " --batch-decode 2 --depth 600 --ctx 300"},
 		{2, "--prompt is 0: choose 1 to 131072", "--prompt 0"},
 		{2, "--answer is 1000000: choose 1 to 131072", "--answer 1000000"},
 		{2, "--requests is 0: choose 1 to 10000", "--requests 0"},

@@ -27,7 +27,7 @@ func printUsers(w io.Writer, r *load.Report) {
 		fmt.Fprintln(w, "\n"+wrap(r.Verdict, 80, ""))
 	}
 	if len(r.BatchDecode) > 0 {
-		fmt.Fprintf(w, "\n%-20s %12s %12s %12s\n", "decode at once", "ms a step", "t/s in all", "t/s each")
+		fmt.Fprintf(w, "\n%-20s %12s %12s %12s\n", fmt.Sprintf("decode @ d%d", r.BatchDecode[0].Depth), "ms a step", "t/s in all", "t/s each")
 	}
 	for _, s := range r.BatchDecode {
 		fmt.Fprintf(w, "%-20s %12.2f %12.1f %12.1f\n", english.Plural(s.Sequences, "sequence", ""), s.MS, s.TotalTS, s.EachTS)
