@@ -87,7 +87,7 @@ func TestSampledText(t *testing.T) {
 			{Temperature: 1, TopK: 60, PresencePenalty: 30, Seed: 3},
 			{Temperature: 1, TopP: 0.9, Seed: 3},
 		} {
-			const n = 16
+			const n = 24
 			var want, got []int32
 			sampler, err := sample.New(m.Vocab, p)
 			if err != nil {

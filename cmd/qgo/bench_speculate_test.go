@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"qgo/bench/speculate"
 	"qgo/model/synth"
 )
@@ -62,6 +64,22 @@ func TestBenchSpeculateSynthetic(t *testing.T) {
 	fits80(t, out)
 	if !strings.Contains(out, "random.gguf by qgo, ") || !strings.Contains(out, "by the vocabulary of the demonstration model,\nfor this model's is made up.\n") {
 		t.Errorf("%s", out)
+	}
+}
+
+// TestBenchSpeculateDefault wants a model to be made where none is named.
+func TestBenchSpeculateDefault(t *testing.T) {
+	var m modelFlags
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	m.add(cmd.Flags())
+	made, err := m.loadForSpeculate(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	if name := filepath.Base(made.File.Name); !strings.Contains(name, "0.5b-q4_0") {
+		t.Errorf("the model is %s", name)
 	}
 }
 

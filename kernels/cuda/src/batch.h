@@ -141,8 +141,10 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	u32 meetings = 1 | 1 << x.second | 1 << x.third;
 	auto arrived = [&]() INLINED {
 		// Each step begins one more group of copies. The weights of the two steps behind this one may still be on their
-		// way, and in the step in front of the last piece of x that piece, too.
-		if (meetings == 1 << 1) waitGroups<3>();
+		// way, and in the step in front of the last piece of x that piece, too. In the first step those are its last two
+		// pieces.
+		static_assert(kAhead - 1 == 2, "pieces of x that the first step does not wait for");
+		if (meetings == 1 << 1) waitGroups<kAhead>();
 		else waitGroups<kAhead - 1>();
 		if (meetings & 1) barrier();
 		else barrierOf<quadThreads>(quad);
@@ -177,7 +179,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 			}
 			if (++done < length && !last) continue;
 			done = 0;
-			keepSums<Eights>(ofQuad->warps[phase].sums, sums);
+			keepSums<Eights>(ofQuad->warps[phase].sums, sums); // the next ones come behind a step's barrier
 			barrierOf<quadThreads>(quad);
 #pragma unroll
 			for (int j = 0; j < left; j += vector) {

@@ -22,11 +22,16 @@ template <class F> constexpr bool kByLane = kInHalves<F> && !same<F, F16> && F::
 // the groups of a row have there; partAt says where it goes, so that the rows of one group are in
 // different banks. Scales come in whole words, four for a row: the scales of its groups may begin in the middle
 // of the first one, and the last one has the number that they are multiplied with, if there is one.
+template <u32 Bytes> DEVICE u32 partAt(u32 row, u32 group) { return (row * kTileGroups + (group ^ row / (32 / Bytes) % kTileGroups)) * Bytes; }
 template <class F> struct Stage {
 	static constexpr u32 kParts = kBatchRows * kTileGroups, kHighAt = kParts * kCodesBytes<F>, kScalesAt = kHighAt + kParts * kHighBytes<F>;
 	alignas(16) u8 bytes[kScalesAt + kBatchRows * 16];
+
+	// pieceOf returns where piece k of a group's codes is in a stage that begins at an address.
+	template <class Address> static DEVICE_METHOD Address pieceOf(Address begin, u32 k, u32 row, u32 group) {
+		return begin + k * kParts * kPiece<F> + partAt<kPiece<F>>(row, group ^ 2 * k);
+	}
 };
-template <u32 Bytes> DEVICE u32 partAt(u32 row, u32 group) { return (row * kTileGroups + (group ^ row / (32 / Bytes) % kTileGroups)) * Bytes; }
 
 // Of weights that do not go to the units as they are, which the lane that has read all of a group takes
 // apart, a warp has this, too.
@@ -65,7 +70,7 @@ template <class F> struct BatchWeights {
 		Row from = rowAfter<F>(w, before);
 #pragma unroll
 		for (u32 k = 0; k < kCodesBytes<F> / kPiece<F>; k++)
-			copyAsync<kPiece<F>>(to + k * Stage<F>::kParts * kPiece<F> + partAt<kPiece<F>>(row, own ^ 2 * k), from.codes + pieceAt<F>(groups, g & -kChunk, g % kChunk, k));
+			copyAsync<kPiece<F>>(Stage<F>::pieceOf(to, k, row, own), from.codes + pieceAt<F>(groups, g & -kChunk, g % kChunk, k));
 		if constexpr (kHighBytes<F> > 0) copyAsync<kHighBytes<F>>(to + Stage<F>::kHighAt + partAt<kHighBytes<F>>(row, own), from.high + g * kHighBytes<F>);
 		const u8 *scales = from.scales - startOf(before * kScaleBytes<F>) + first * kScaleBytes<F> + own * 4;
 		if constexpr (kSuperBytes<F> > 0)
@@ -78,13 +83,7 @@ template <class F> struct BatchWeights {
 	static DEVICE_METHOD Scale scaleAt(const Stage<F> &from, int row, u32 before, u32 first, u32 group) {
 		const u8 *at = from.bytes + from.kScalesAt + row * 16, *own = at + startOf(before * kScaleBytes<F>) + group * kScaleBytes<F>;
 		const u8 *super = at + 12 + startOf((before + first) / 8 * kSuperBytes<F>);
-		PackedScale p = {};
-		if constexpr (kScaleBytes<F> == 1) p.own = *own;
-		if constexpr (kScaleBytes<F> == 2) p.own = *(const u16 *)own;
-		if constexpr (kScaleBytes<F> == 4) p.own = *(const u32 *)own;
-		if constexpr (kSuperBytes<F> == 2) p.super = *(const u16 *)super;
-		if constexpr (kSuperBytes<F> == 4) p.super = *(const u32 *)super;
-		return unpacked<F>(p);
+		return scaleOf<F>(Row{0, 0, own, super}, 0);
 	}
 
 	// take: the stage begins with row r0 and group first, and the warp wants one of its four groups.
@@ -96,7 +95,7 @@ template <class F> struct BatchWeights {
 			for (int i = 0; i < kEighths; i++) to.scales[i] = scaleAt(from, 8 * i + row, before, first, group);
 			constexpr u32 bytes = kCodesBytes<F> / 4, ofPiece = kPiece<F> / bytes;
 			u32 k = t / ofPiece;
-			const u8 *codes = from.bytes + k * from.kParts * kPiece<F> + partAt<kPiece<F>>(row, group ^ 2 * k) + t % ofPiece * bytes;
+			const u8 *codes = from.pieceOf(from.bytes, k, row, group) + t % ofPiece * bytes;
 			Group<F> quarters[kEighths]; // the first words are the lane's
 #pragma unroll
 			for (int i = 0; i < kEighths; i++) __builtin_memcpy(quarters[i].words, __builtin_assume_aligned(codes + i * 8 * kTileGroups * kPiece<F>, bytes), bytes);
@@ -110,7 +109,7 @@ template <class F> struct BatchWeights {
 			Group<F> all;
 #pragma unroll
 			for (u32 k = 0; k < kCodesBytes<F> / kPiece<F>; k++)
-				__builtin_memcpy(all.words + k * kPiece<F> / 4, __builtin_assume_aligned(from.bytes + k * from.kParts * kPiece<F> + partAt<kPiece<F>>(lane(), group ^ 2 * k), kPiece<F>), kPiece<F>);
+				__builtin_memcpy(all.words + k * kPiece<F> / 4, __builtin_assume_aligned(from.pieceOf(from.bytes, k, lane(), group), kPiece<F>), kPiece<F>);
 			if constexpr (kHighBytes<F> > 0) __builtin_memcpy(all.words + F::kLow, __builtin_assume_aligned(from.bytes + from.kHighAt + partAt<kHighBytes<F>>(lane(), group), kHighBytes<F>), kHighBytes<F>);
 			all.collectRest();
 			by.scales[lane()] = scaleAt(from, lane(), (r0 + lane()) * groups, first, group);
