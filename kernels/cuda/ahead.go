@@ -1,6 +1,9 @@
 package cuda
 
 import (
+	"errors"
+	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"qgo/kernels/cuda/driver"
@@ -19,7 +22,8 @@ type ahead struct {
 	kv      quant.Type
 	token   int32 // what the pass before has found
 	started bool
-	slot    int // of the pinned memory, where its own token comes, and the event behind it
+	slot    int    // of the pinned memory, where its own token comes
+	number  uint32 // that comes with it
 }
 
 // looksAhead reports whether batch b is one token that a greedy one is wanted of, which a
@@ -39,34 +43,56 @@ func (p *pass) greedy(b *plan.Batch) {
 	if !goesOn || !this.started {
 		p.begin(b)
 		p.embed()
-		p.finds(row, this.slot)
+		this.number = p.finds(row, this.slot)
 	}
 	row.pos++
 	next := ahead{row: row, kv: p.kv, started: goesOn && b.Next && int(row.pos) < span.KV.(*KV).ctx, slot: 1 - this.slot}
 	if next.started {
-		p.finds(row, next.slot)
+		next.number = p.finds(row, next.slot)
 	}
-	if p.err == nil {
-		p.err = p.dev.ctx.Wait(this.slot)
-	}
-	if p.ahead = (ahead{}); p.err == nil {
-		b.Best[0] = *(*int32)(unsafe.Pointer(&p.pinned.bytes[4*this.slot]))
-		p.ahead, p.ahead.token = next, b.Best[0]
+	p.ahead = ahead{}
+	if token := p.awaitToken(this.slot, this.number); p.err == nil {
+		b.Best[0] = token
+		p.ahead, p.ahead.token = next, token
 	}
 }
 
-// found is where kernels write the token of a pass.
-func (s *Stage) found(slot int) driver.Ptr { return s.pinned.at + driver.Ptr(4*slot) }
+// foundBytes is what the token of a pass takes of pinned memory: it stands in a word of 64 bits, in whose upper
+// half is the pass's number. Nobody waits for an event behind it, as the launches of the next token would.
+const foundBytes = 8
 
-// finds starts what makes a token of the embedding of the one before, and looks up its own.
-func (p *pass) finds(row cacheRow, slot int) {
+func (s *Stage) found(slot int) *uint64 {
+	return (*uint64)(unsafe.Pointer(&s.pinned.bytes[foundBytes*slot]))
+}
+
+// awaitToken returns the token of the pass of that number.
+func (p *pass) awaitToken(slot int, number uint32) int32 {
+	const patience = 100 * time.Millisecond // then all launches are waited for, which says whether one has failed
+	for start := time.Now(); p.err == nil; {
+		if word := atomic.LoadUint64(p.found(slot)); uint32(word>>32) == number {
+			return int32(word)
+		}
+		if time.Since(start) < patience {
+			continue
+		}
+		p.err = p.dev.ctx.Sync()
+		if uint32(atomic.LoadUint64(p.found(slot))>>32) != number && p.err == nil {
+			p.err = errors.New("cuda: a token was not written where it should be")
+		}
+	}
+	return 0
+}
+
+// finds starts what makes a token of the embedding of the one before, and looks up its own. It returns the
+// pass's number, which is not 0.
+func (p *pass) finds(row cacheRow, slot int) (number uint32) {
+	p.sought = max(p.sought+1, 1)
+	atomic.StoreUint64(p.found(slot), 0)
 	p.tokenBlocks(0, row)
 	tops := p.streamTops(0)
 	call(p, p.ofBatch("next_", p.embedding.typ), 1, vectorThreads, nextArgs{
 		values: tops.values, places: tops.places, parts: tops.parts,
-		out: p.found(slot), w: p.embedding.w, hidden: p.hidden,
+		out: p.pinned.at + driver.Ptr(foundBytes*slot), w: p.embedding.w, hidden: p.hidden, number: p.sought,
 	})
-	if p.err == nil {
-		p.err = p.dev.ctx.Record(slot)
-	}
+	return p.sought
 }

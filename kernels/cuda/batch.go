@@ -209,14 +209,6 @@ func (p *pass) multiplySlots(l, next *linear, length, n int, scales, y driver.Pt
 	return all
 }
 
-// rowBytes is what a row takes in all planes.
-func (l *linear) rowBytes() (n int) {
-	for _, bytes := range formatOf(l.typ).planeBytes(int64(l.w.cols / groupLen)) {
-		n += int(bytes)
-	}
-	return n
-}
-
 func roundUpTo(n, of int) int { return ceil(n, of) * of }
 
 // fewRows runs all transformer blocks, for so many rows at a time: what later ones want of

@@ -64,7 +64,7 @@ func (p *pass) logitsOf(b *plan.Batch) {
 		rows := p.outputs + driver.Ptr(4*first)
 		if b.Best != nil && !p.many && p.streams(n) {
 			tops := p.streamTops(rows)
-			call(p, "argmax", 1, warpLen, argmaxArgs{tops.values, tops.places, p.found(0), tops.parts})
+			call(p, "argmax", 1, warpLen, argmaxArgs{tops.values, tops.places, p.pinned.at, tops.parts})
 			handOver(p, b.Best[first:][:n])
 			first += n
 			continue

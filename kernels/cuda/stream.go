@@ -19,13 +19,14 @@ type (
 		w                   matrixArgs
 		hidden              driver.Ptr
 		parts               int32
-		_                   int32
+		number              uint32
 	}
 )
 
 const (
-	streamWarps  = 4                    // of a block: more do not bring weights faster
-	streamStatic = slotBytes + 4*64 + 4 // bytes of a block's memory that the kernel has of its own
+	streamWarps  = 4   // of a block: more do not bring weights faster
+	streamStatic = 512 // bytes of a block's memory that the kernel has of its own
+	line         = 128 // bytes: a plane of a tile begins with one
 )
 
 // streamShape is how the products of a matrix with one row are shared.
@@ -34,7 +35,10 @@ type streamShape struct{ warps, bytes, blocks int }
 // streamShapeOf returns that of a product on a GPU of so many multiprocessors, of which a block
 // may have so much memory: no warps if that is too little.
 func streamShapeOf(l *linear, sms, memory int) streamShape {
-	x, tile := int(l.w.cols)/groupLen*slotBytes, tileRows*l.rowBytes()
+	x, tile := int(l.w.cols)/groupLen*slotBytes, 0
+	for _, bytes := range formatOf(l.typ).planeBytes(int64(l.w.cols / groupLen)) {
+		tile += roundUpTo(tileRows*int(bytes), line)
+	}
 	warps := min((memory-streamStatic-x)/(2*tile), streamWarps)
 	if warps < streamWarps/2 {
 		return streamShape{}

@@ -17,7 +17,7 @@ func TestStreamShape(t *testing.T) {
 	}{
 		{151936, 896, quant.Q4_0, streamShape{4, 28*144 + 4*2*16*504, 132}},
 		{151936, 896, quant.F16, streamShape{3, 28*144 + 3*2*16*1792, 132}},
-		{1000, 896, quant.Q6_K, streamShape{4, 28*144 + 4*2*16*734, 16}},
+		{1000, 896, quant.Q6_K, streamShape{4, 28*144 + 4*2*(16*734+32), 16}},
 		{151936, 8192, quant.F16, streamShape{}},
 	} {
 		l := &linear{typ: c.typ}

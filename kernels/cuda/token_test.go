@@ -13,6 +13,9 @@ import (
 	"qgo/tensor"
 )
 
+// hopperCapability is that from which on kernels have what driver.ForHopper gives them.
+const hopperCapability = 90
+
 // tokenGPU is a GPU that computes tokens in one launch, as one of that capability would.
 func tokenGPU(t testing.TB, want, sms int) *Device {
 	t.Helper()

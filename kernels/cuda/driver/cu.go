@@ -18,6 +18,20 @@ package driver
 // 	return cuLaunchKernel(f, grid, 1, 1, threads, 1, 1, shared, NULL, params, NULL);
 // }
 //
+// extern void *qgo_cuda_launch;
+//
+// // One that may begin before the launch in front of it has ended. From CUDA 11.8 on launches have a
+// // configuration (CUlaunchConfig) with attributes; this one is the programmatic order of a stream.
+// static CUresult qgo_launch_early(CUfunction f, unsigned grid, unsigned threads, unsigned shared, const void *args) {
+// 	typedef struct { int id; char unused[4]; union { char bytes[64]; int on; } value; } Attribute;
+// 	typedef struct { unsigned grid[3], block[3], shared; CUstream stream; Attribute *attributes; unsigned count; } Config;
+// 	typedef CUresult (*Launch)(const Config *, CUfunction, void **, void **);
+// 	Attribute early = {.id = 6, .value.on = 1};
+// 	Config c = {{grid, 1, 1}, {threads, 1, 1}, shared, NULL, &early, 1};
+// 	void *params[] = {(void *)args};
+// 	return ((Launch)qgo_cuda_launch)(&c, f, params, NULL);
+// }
+//
 // static CUresult qgo_unregister(uintptr_t p) { return cuMemHostUnregister((void *)p); }
 import "C"
 
@@ -268,8 +282,8 @@ type module struct {
 
 func (c *context) Load(ptx string) (Module, error) {
 	var early map[string]bool
-	if c.startsEarly() {
-		ptx, early = Early(ptx)
+	if c.hasHopper() {
+		ptx, early = ForHopper(ptx)
 	}
 	log := make([]byte, 8<<10)
 	m, err := cu.LoadDataEx(ptx, &cu.JITErrorLogBuffer{Buffer: log})
@@ -319,7 +333,12 @@ func (f *function) Shared() int { return f.shared }
 
 func (c *context) Launch(f Function, grid, threads int, args []byte) error {
 	k := f.(*function)
-	r := C.qgo_launch(k.handle(), C.uint(grid), C.uint(threads), C.uint(k.shared), unsafe.Pointer(unsafe.SliceData(args)))
+	var r C.CUresult
+	if at := unsafe.Pointer(unsafe.SliceData(args)); k.early {
+		r = C.qgo_launch_early(k.handle(), C.uint(grid), C.uint(threads), C.uint(k.shared), at)
+	} else {
+		r = C.qgo_launch(k.handle(), C.uint(grid), C.uint(threads), C.uint(k.shared), at)
+	}
 	if r == C.CUDA_SUCCESS {
 		return nil
 	}

@@ -15,7 +15,7 @@ type Ptr uint64
 
 // Context is a device made ready for work. A thread calls its methods between Enter and
 // Leave, one thread at a time; launches and copies are done in their order, and only
-// Sync, CopyOut, Wait and Elapsed wait for them. Errors are of type [*Error]; after a failed
+// Sync, CopyOut and Elapsed wait for them. Errors are of type [*Error]; after a failed
 // launch, all calls fail.
 type Context interface {
 	// Enter makes the calling thread, which its goroutine must be locked to, the one that
@@ -31,7 +31,7 @@ type Context interface {
 	Free(p Ptr) error
 	// HostAlloc returns n bytes of pinned memory, which copies to and from the
 	// device pass through at full speed, and the address at which kernels read and
-	// write it. What they write is there after Sync, or Wait for an event behind it.
+	// write it. What they write is there after Sync; a word of 64 bits may be read before, whole.
 	HostAlloc(n int) ([]byte, Ptr, error)
 	HostFree(b []byte) error
 	// HostRegister makes memory that is there already what HostAlloc's is, if the
@@ -53,9 +53,8 @@ type Context interface {
 	// can wait for that themselves, when all blocks of the one before have begun.
 	Graph(launches []Launch) (Graph, error)
 	// Record has the device note, as event number i, when it has done all work
-	// before. Wait waits for it, and Elapsed for event j and returns the time from event i to it.
+	// before. Elapsed waits for event j and returns the time from event i to it.
 	Record(i int) error
-	Wait(i int) error
 	Elapsed(i, j int) (time.Duration, error)
 	// Sync waits for all work.
 	Sync() error

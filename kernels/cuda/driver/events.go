@@ -38,10 +38,6 @@ func (e *events) create(n int) error {
 	return nil
 }
 
-func (e *events) Wait(i int) error {
-	return status("cuEventSynchronize", "", C.cuEventSynchronize((*e)[i]))
-}
-
 func (e *events) Elapsed(i, j int) (time.Duration, error) {
 	if n := len(*e); i >= n || j >= n {
 		return 0, &Error{"cuEventElapsedTime", fmt.Sprintf("of %d and %d", i, j), errors.New("no such event")}
@@ -49,7 +45,7 @@ func (e *events) Elapsed(i, j int) (time.Duration, error) {
 	var ms C.float
 	r := C.cuEventElapsedTime(&ms, (*e)[i], (*e)[j])
 	if r == C.CUDA_ERROR_NOT_READY {
-		if err := e.Wait(j); err != nil {
+		if err := status("cuEventSynchronize", "", C.cuEventSynchronize((*e)[j])); err != nil {
 			return 0, err
 		}
 		r = C.cuEventElapsedTime(&ms, (*e)[i], (*e)[j])

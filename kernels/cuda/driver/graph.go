@@ -4,7 +4,7 @@ package driver
 
 // #include <cuda.h>
 //
-// extern void *qgo_cuda_edges;
+// extern void *qgo_cuda_edges, *qgo_cuda_launch;
 //
 // // A node of a graph behind another one, unless that is NULL. The driver copies the argument.
 // static CUresult qgo_node(CUgraphNode *node, CUgraph graph, CUgraphNode before, CUfunction f, unsigned grid, unsigned threads, unsigned shared, const void *args) {
@@ -36,8 +36,11 @@ import (
 	"unsafe"
 )
 
-// startsEarly reports whether kernels may begin early, which GPUs can from Hopper on.
-func (c *context) startsEarly() bool { return c.info.Major >= 9 && C.qgo_cuda_edges != nil }
+// hasHopper reports whether kernels may use what ForHopper makes of them, and begin early: GPU and driver have
+// to know it.
+func (c *context) hasHopper() bool {
+	return c.info.Major >= 9 && C.qgo_cuda_edges != nil && C.qgo_cuda_launch != nil
+}
 
 type graph struct{ exec C.CUgraphExec }
 

@@ -51,6 +51,9 @@ const char *qgo_cuda_reason = "";
 // cuGraphAddDependencies with kinds of edges, which older headers do not have; NULL where drivers do not.
 void *qgo_cuda_edges;
 
+// cuLaunchKernelEx, likewise.
+void *qgo_cuda_launch;
+
 // cuInit always succeeds: see above. The true result is in qgo_cuda_status.
 CUresult cuInit(unsigned int flags) {
 	static int called;
@@ -66,6 +69,7 @@ CUresult cuInit(unsigned int flags) {
 		if (f) *functions[i].slot = f;
 	}
 	qgo_cuda_edges = dlsym(lib, "cuGraphAddDependencies_v2");
+	qgo_cuda_launch = dlsym(lib, "cuLaunchKernelEx");
 	if (init) qgo_cuda_status = init(flags);
 	return CUDA_SUCCESS;
 }

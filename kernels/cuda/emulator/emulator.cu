@@ -37,18 +37,22 @@ struct Gate { // a barrier
 	unsigned generation;
 };
 
-struct Block {
-	int id, running;
-	Gate gates[kBarriers], warpGates[kMaxThreads / 32];
-	void *shared[kSharedArrays];
-	int sharedBytes[kSharedArrays], sharedTotal;
-	u32 lanes[2][kMaxThreads * kWords]; // of one exchange and the next
-};
-
 struct Copy { // that has not been made
 	void *to;
 	const void *from; // or 0, for zeros
 	int bytes, group;
+	Arrivals *arrivals; // of one in bulk
+};
+
+constexpr int kBulkCopies = 256; // of a block that have not been made
+
+struct Block {
+	int id, running, bulkLeft, bulkMade;
+	Gate gates[kBarriers], warpGates[kMaxThreads / 32];
+	void *shared[kSharedArrays];
+	int sharedBytes[kSharedArrays], sharedTotal;
+	u32 lanes[2][kMaxThreads * kWords]; // of one exchange and the next
+	Copy bulk[kBulkCopies];
 };
 
 struct Fiber {
@@ -140,7 +144,7 @@ void *sharedMemory(int id, int bytes) {
 	Block *b = current->block;
 	if (id >= kSharedArrays) fail("too many shared arrays");
 	if (!b->shared[id]) {
-		b->shared[id] = aligned_alloc(64, (bytes + 63) / 64 * 64);
+		b->shared[id] = aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine);
 		b->sharedBytes[id] = bytes;
 		b->sharedTotal += bytes;
 		memset(b->shared[id], 0xff, bytes);
@@ -177,13 +181,58 @@ void waitFor(int latest) {
 	f->copiesLeft = left;
 }
 
+static bool hopper; // of compute capability 9.0 or more
+
+bool copiesInBulk() { return hopper; }
+
+void Arrivals::init() { *this = {}; }
+
+void Arrivals::arrived() {
+	if (expected && missing == 0) odd = !odd, expected = false;
+}
+
+void Arrivals::expect(u32 bytes) {
+	if (expected) fail("bytes are expected twice in a round");
+	missing += bytes, expected = true;
+	arrived();
+}
+
+static void makeBulk(const Copy &c) {
+	make(c);
+	c.arrivals->missing -= c.bytes;
+	c.arrivals->arrived();
+}
+
+void copyBulk(Shared to, const void *global, u32 bytes, Arrivals &arrivals) {
+	Block *b = current->block;
+	if (to % 16 || (u64)global % 16 || bytes % 16) fail("a copy in bulk that is not of 16 bytes each");
+	moved = true;
+	Copy c = {(void *)to, global, (int)bytes, 0, &arrivals};
+	if (b->bulkMade++ % 2) return makeBulk(c);
+	if (b->bulkLeft == kBulkCopies) fail("too many copies in bulk");
+	b->bulk[b->bulkLeft++] = c;
+}
+
+void Arrivals::await(u32 round) {
+	Block *b = current->block;
+	while (odd == (bool)(round % 2)) {
+		int left = 0;
+		for (int i = 0; i < b->bulkLeft; i++) {
+			if (b->bulk[i].arrivals == this) makeBulk(b->bulk[i]);
+			else b->bulk[left++] = b->bulk[i];
+		}
+		if (left == b->bulkLeft) toScheduler();
+		b->bulkLeft = left;
+	}
+}
+
 // Where a fiber begins. It runs the kernel for one block after the other.
 static void enter() {
 	for (;;) {
 		kernel->run(args);
 		moved = true;
 		current->done = true;
-		current->block->running--;
+		if (--current->block->running == 0 && current->block->bulkLeft > 0) fail("copies that nobody waits for");
 		toScheduler();
 	}
 }
@@ -253,6 +302,7 @@ struct Request {
 };
 
 int main(int, char **argv) {
+	hopper = atoi(argv[3]) >= 90;
 	char *base = (char *)strtoull(argv[1], 0, 0);
 	size_t size = strtoull(argv[2], 0, 0);
 	if (mmap(base, size, PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE, 3, 0) != base) return 1;

@@ -104,7 +104,7 @@ func start(path string, o Options) (*Context, error) {
 	if c.memory, err = unix.Mmap(int(file.Fd()), 0, space, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE); err != nil {
 		return nil, err
 	}
-	c.process = exec.Command(path, fmt.Sprint(base), fmt.Sprint(space))
+	c.process = exec.Command(path, fmt.Sprint(base), fmt.Sprint(space), fmt.Sprint(o.Capability))
 	c.process.ExtraFiles = []*os.File{file} // descriptor 3
 	c.process.Stderr = os.Stderr
 	if c.in, err = c.process.StdinPipe(); err != nil {

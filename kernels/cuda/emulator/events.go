@@ -11,9 +11,6 @@ func (c *Context) Record(i int) error {
 	return c.lost
 }
 
-// Wait has nothing to wait for.
-func (c *Context) Wait(int) error { return c.lost }
-
 // Elapsed is the time from one event to another.
 func (c *Context) Elapsed(i, j int) (time.Duration, error) {
 	return c.events[j].Sub(c.events[i]), c.lost

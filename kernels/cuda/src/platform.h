@@ -126,6 +126,8 @@ DEVICE uint4v loadNumbers(const uint4v *p) {
 	return v;
 }
 DEVICE void storeWord(u64 *p, u64 v) { asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
+// hostWord is for one that the CPU reads while it changes.
+DEVICE void hostWord(u64 *p, u64 v) { asm volatile("st.relaxed.sys.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
 DEVICE uint4v loadWords(const u64 *p) {
 	u64 a, b;
 	asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(p));
@@ -149,8 +151,10 @@ DEVICE int anew(int x) {
 // fetchAhead has the second-level cache fetch 128 bytes.
 DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 
-// blockMemory is the shared memory that a launch gives a block beside SHARED.
-extern __attribute__((shared, aligned(16))) uint4v launchMemory[];
+// blockMemory is the shared memory that a launch gives a block beside SHARED. It begins with a line, as
+// copies in bulk are faster from line to line: 128 bytes that lie together in caches and in shared memory.
+constexpr int kLine = 128;
+extern __attribute__((shared, aligned(kLine))) uint4v launchMemory[];
 DEVICE uint4v *blockMemory() { return launchMemory; }
 
 // barrierOf waits for all N threads, whole warps, of one of up to four groups of a block;
@@ -229,12 +233,56 @@ DEVICE void loadTransposed(u32 (&r)[4], Shared row) {
 		: "memory");
 }
 
-// What follows does nothing but in graphs on GPUs of compute capability 9.0 and more: see Early in the
-// driver package, which makes instructions of these comments. A kernel that calls awaitLaunch may begin
-// while the launch in front of it still runs; it must not write anything before that, nor read what
-// launches of the graph write. startNext lets the launch behind begin, once all blocks have called it.
-DEVICE void startNext() { asm volatile("// griddepcontrol.launch_dependents;"); }
-DEVICE void awaitLaunch() { asm volatile("// griddepcontrol.wait;" ::: "memory"); }
+// What follows does something on GPUs of compute capability 9.0 and more only: see ForHopper in the driver
+// package, which makes instructions of the comments that begin with sm_90.
+
+// A kernel that calls awaitLaunch may begin while the launch in front of it still runs; it must not write
+// anything before that, nor read what launches write. startNext lets the launch behind begin, once all
+// blocks have called it.
+DEVICE void startNext() { asm volatile("//sm_90 griddepcontrol.launch_dependents;"); }
+DEVICE void awaitLaunch() { asm volatile("//sm_90 griddepcontrol.wait;" ::: "memory"); }
+
+// copiesInBulk returns whether copyBulk copies anything; the compiler of the driver knows it.
+DEVICE bool copiesInBulk() {
+	u32 does = 0;
+#if __CUDA_ARCH__ >= 800
+	asm("mov.u32 %0, 0;\n\t//sm_90 mov.u32 %0, 1;" : "=r"(does));
+#endif
+	return does;
+}
+
+// Arrivals counts bytes that copyBulk brings to shared memory. init makes it ready for its first round, and is
+// called by one thread, before showArrivals. expect says how many bytes come in a round, and await waits for
+// those of round number n, counted from 0: a round ends when its bytes are there, and the next one begins.
+struct Arrivals {
+	u64 state;
+
+	DEVICE_METHOD void init() { asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(sharedAddress(this)) : "memory"); }
+	DEVICE_METHOD void expect(u32 bytes) {
+		asm volatile("//sm_90 mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(this)), "r"(bytes) : "memory");
+	}
+	DEVICE_METHOD void await(u32 round) {
+		u32 there;
+		do {
+			asm volatile(
+				"{ .reg .pred p; setp.eq.u32 p, %1, %1;\n\t"
+				"//sm_90 mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n\t"
+				"selp.u32 %0, 1, 0, p; }"
+				: "=r"(there)
+				: "r"(sharedAddress(this)), "r"(round % 2)
+				: "memory");
+		} while (!there);
+	}
+};
+
+// showArrivals has copies see what init has made.
+DEVICE void showArrivals() { asm volatile("//sm_90 fence.mbarrier_init.release.cluster;" ::: "memory"); }
+
+// copyBulk starts a copy, by one thread, of so many bytes, a multiple of 16 as the addresses are.
+DEVICE void copyBulk(Shared to, const void *global, u32 bytes, Arrivals &arrivals) {
+	asm volatile("//sm_90 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(global), "r"(bytes), "r"(sharedAddress(&arrivals))
+		: "memory");
+}
 
 // multiplyTiles adds a product of 16x16 and 16x8 float16 numbers to 16x8 numbers that a
 // warp has: lane i has two of row i/4 in c[0] and c[1], and two of row i/4 + 8 in the

@@ -18,7 +18,7 @@ constexpr int kStreamThreads = 128;
 
 // stream norms one row of x and multiplies it with whole rows of weights, as few does, which takes
 // as long as the weights take to be read. They come to the block's memory by requests of whole
-// lines. Behind x, a warp has room for two tiles, plane by plane: one is on the way while the other
+// lines. In front of x, a warp has room for two tiles, plane by plane: one is on the way while the other
 // is multiplied.
 template <class F> DEVICE void stream(const HeadArgs &a) {
 	SHARED(Slot, zeros, 1);
@@ -26,12 +26,35 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 	int groups = (u32)a.w.cols / kGroup, tiles = (u32)(a.w.rows + kTileRows - 1) / kTileRows;
 	const u8 *from[4] = {a.w.codes, a.w.high, a.w.scales, a.w.supers};
 	int bytes[4] = {groups * (int)kCodesBytes<F>, groups * (int)kHighBytes<F>, groups * (int)kScaleBytes<F>, groups / 8 * (int)kSuperBytes<F>}; // of a row
-	int bytesOfTile = kTileRows * (bytes[0] + bytes[1] + bytes[2] + bytes[3]), half = 0; // where the next one comes
-	u8 *to[4], *room = (u8 *)((Slot *)blockMemory() + groups) + 2 * warp() * bytesOfTile;
+	auto lines = [](int n) INLINED { return (n + kLine - 1) & -kLine; };
+	int bytesOfTile = 0, half = 0; // where the next one comes
 #pragma unroll
-	for (int p = 0; p < 4; p++) to[p] = room, room += kTileRows * bytes[p];
+	for (int p = 0; p < 4; p++) bytesOfTile += lines(kTileRows * bytes[p]);
+	u8 *to[4], *room = (u8 *)blockMemory() + 2 * warp() * bytesOfTile;
+#pragma unroll
+	for (int p = 0; p < 4; p++) to[p] = room, room += lines(kTileRows * bytes[p]);
+	SHARED(Arrivals, all, 2 * kStreamThreads / kWarp);
+	Arrivals *arrivals = all + 2 * warp(); // in the halves
+	bool bulk = copiesInBulk();
+	if (bulk) {
+		if (lane() == 0) arrivals[0].init(), arrivals[1].init();
+		showArrivals();
+		warpBarrier();
+	}
 	auto bring = [&](int tile) INLINED {
 		int rows = minimum(kTileRows, a.w.rows - tile * kTileRows);
+		if (bulk) {
+			if (lane() == 0) {
+				Arrivals &own = arrivals[half > 0];
+				auto size = [&](int p) INLINED { return (rows * bytes[p] + unit - 1) & -unit; };
+				own.expect(size(0) + size(1) + size(2) + size(3));
+#pragma unroll
+				for (int p = 0; p < 4; p++)
+					if (bytes[p] > 0) copyBulk(sharedAddress(to[p] + half), from[p] + (u64)(tile * kTileRows) * bytes[p], size(p), own);
+			}
+			half = bytesOfTile - half;
+			return;
+		}
 #pragma unroll
 		for (int p = 0; p < 4; p++)
 			for (int i = lane() * unit; i < rows * bytes[p]; i += kWarp * unit)
@@ -40,18 +63,21 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 		half = bytesOfTile - half;
 	};
 	int tile = warp() * blocks() + block();
+	startNext();
 	if (tile < tiles) bring(tile);
 	if (thread() < (int)sizeof(Slot) / unit) ((uint4v *)zeros)[thread()] = 0;
 	clearSquares();
-	Slot *x = (Slot *)blockMemory();
-	const float4v *hidden = (const float4v *)(a.x + (u64)(a.rows ? a.rows[0] : 0) * a.w.cols);
+	Slot *x = (Slot *)((u8 *)blockMemory() + 2 * warps() * bytesOfTile);
 	Form<true> form = formOf<F, true>(lane() % (kGroup / 4), 1);
+	awaitLaunch();
+	const float4v *hidden = (const float4v *)(a.x + (u64)(a.rows ? a.rows[0] : 0) * a.w.cols);
 	for (int i = thread(), quads = a.w.cols / 4; (i & -kWarp) < quads; i += threads())
 		store(x, i, i < quads, normed(i < quads ? hidden[i] : 0, i, i < quads, a.norm), form);
 	barrier();
 	float scale = normScale(rowSquares(), a.w.cols, 1.0f / a.w.cols, a.eps);
 	Candidate best = {-kInfinity, kNowhere};
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups;
+	u32 round = 0; // of the half that is multiplied next
 #pragma unroll 1
 	for (int more; tile < tiles; tile = more) {
 		Row rows[2];
@@ -61,12 +87,11 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 			rows[r] = after<F>(Row{to[0] + from, to[1] + from, to[2] + from, to[3] + from}, (row + r * kTileRows / 2) * groups);
 		}
 		more = tile + warps() * blocks();
-		if (more < tiles) {
-			bring(more);
-			waitGroups<1>();
-		} else {
-			waitGroups<0>();
-		}
+		bool second = half == 0; // that the tile came to
+		if (more < tiles) bring(more);
+		else endGroup();
+		if (bulk) arrivals[second].await(round), round += second;
+		else waitGroups<1>();
 		warpBarrier();
 		Products<F, true> products;
 #pragma unroll 1
@@ -96,25 +121,28 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 struct NextArgs {
 	const float *values; // [parts]: the largest logits of each part,
 	const int *places;   // and their tokens
-	int *out;            // the first of the tokens that have the largest
+	u64 *out;            // the first of the tokens that have the largest, and above it the number
 	Matrix w;            // embedding
 	float *hidden;       // [w.cols]: the row of that token
 	int parts;
+	u32 number;
 };
 
 // next finds the token of a stream, and looks up what the next one begins with.
 template <class F> DEVICE void next(const NextArgs &a) {
 	SHARED(int, token, 1);
+	startNext();
+	awaitLaunch();
 	Candidate c = {-kInfinity, kNowhere};
 	for (int i = thread(); i < a.parts; i += threads())
 		if (c.place == kNowhere || a.values[i] > c.value) c = {a.values[i], a.places[i]};
 	c = firstOfBlock(c);
-	if (thread() == 0) *a.out = *token = c.place;
+	if (thread() == 0) *token = c.place, hostWord(a.out, (u64)a.number << 32 | (u32)c.place);
 	barrier();
 	embed<F>({a.w, token, a.hidden});
 }
 
 #define STREAM_KERNELS(F) STREAM_KERNELS_(F)
 #define STREAM_KERNELS_(F) \
-	KERNEL(stream_##F, HeadArgs, kStreamThreads) { stream<F>(a); } \
+	KERNEL_AT_ONCE(stream_##F, HeadArgs, kStreamThreads, 1) { stream<F>(a); } \
 	KERNEL(next_##F, NextArgs, kVectorThreads) { next<F>(a); }

@@ -137,6 +137,7 @@ template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int 
 }
 
 template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
+	if (Tiles) startNext();
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest);
 	u8 *memory = (u8 *)blockMemory();
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
@@ -146,6 +147,7 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
 	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
+	if (Tiles) awaitLaunch();
 	{
 		const Piece &o = layers()[0].pieces[kOutputMatrix];
 		for (int t = thread(); t < 2 * o.count; t += kTokenThreads) {

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestEarly makes the kernels early that are embedded. Of the modules for steps of several sequences
-// all do so that are launched there; none of them writes to the GPU's memory before it waits. The
-// other modules stay as they are.
-func TestEarly(t *testing.T) {
+// TestForHopper makes the modules that are embedded Hopper's. Of those for steps of several sequences and for
+// tokens all kernels begin early that are launched there; none of them writes to the GPU's memory before it
+// waits. The other modules stay as they are.
+func TestForHopper(t *testing.T) {
 	files, err := filepath.Glob("../ptx/*.ptx")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files: %v", len(files), err)
@@ -25,11 +25,11 @@ func TestEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".ptx")
-		text, early := Early(string(b))
+		text, early := ForHopper(string(b))
 		var want []string
 		if typ, ok := strings.CutPrefix(name, "sm_80_batch_"); ok {
 			modules["batch"]++
-			want = []string{"few_" + typ, "slots_" + typ}
+			want = []string{"few_" + typ, "next_" + typ, "slots_" + typ, "stream_" + typ}
 			switch typ {
 			case "F32", "BF16":
 				want = append(want, "few4_"+typ)
@@ -41,6 +41,9 @@ func TestEarly(t *testing.T) {
 		} else if suffix, ok := strings.CutPrefix(name, "sm_80_rows"); ok {
 			modules["rows"]++
 			want = []string{"joinSpans" + suffix, "spans" + suffix, "turn" + suffix}
+		} else if suffix, ok := strings.CutPrefix(name, "sm_80_token"); ok {
+			modules["token"]++
+			want = []string{"token" + suffix}
 		} else if text != string(b) {
 			t.Errorf("%s: changed", name)
 		}
@@ -56,7 +59,7 @@ func TestEarly(t *testing.T) {
 		if want == nil {
 			continue
 		}
-		if !strings.Contains(text, "\n.version 7.8\n.target sm_90\n") || strings.Contains(text, "// griddepcontrol") {
+		if !strings.Contains(text, "\n.version 8.0\n.target sm_90\n") || strings.Contains(text, "sm_90 ") {
 			t.Errorf("%s: not for compute capability 9.0", name)
 		}
 		for _, k := range strings.Split(text, ".entry ")[1:] {
@@ -70,7 +73,7 @@ func TestEarly(t *testing.T) {
 			}
 		}
 	}
-	if modules["batch"] < 15 || modules["rows"] != 6 {
-		t.Errorf("of the modules for several sequences there are %v", modules)
+	if modules["batch"] < 15 || modules["rows"] != 6 || modules["token"] != 6 {
+		t.Errorf("of the modules with such kernels there are %v", modules)
 	}
 }
