@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // build compiles the kernels, which takes seconds, and keeps the program in the
@@ -35,18 +37,52 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	// It gets its name when it is complete: another process may be at it too.
 	draft := fmt.Sprintf("%s-%d", path, os.Getpid())
+	defer func() {
+		objects, _ := filepath.Glob(draft + "-*.o")
+		for _, o := range objects {
+			os.Remove(o)
+		}
+	}()
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	args := []string{"-o", draft}
+	for part := range parts + 1 {
+		object := fmt.Sprintf("%s-%d.o", draft, part)
+		args = append(args, object)
+		all.Go(func() error { return compile(compiler, here, part, object) })
+	}
+	if err := all.Wait(); err != nil {
+		return "", err
+	}
+	if err := run(compiler, append(args, "-lm")...); err != nil {
+		return "", err
+	}
+	return path, os.Rename(draft, path)
+})
+
+// parts of the kernels are compiled at the same time: see kernels.cu.
+const parts = 4
+
+// compile compiles a part of the kernels or, as part 0, what runs them. It is C++ without a library: none is needed.
+func compile(compiler, here string, part int, object string) error {
 	args := []string{"-std=c++17", "-O2", "-Wall", "-fno-exceptions"}
 	if runtime.GOARCH == "amd64" {
 		args = append(args, "-mf16c") // else a library converts each float16 number
 	}
-	// The program is linked without a C++ library: it needs none.
-	args = append(args, "-x", "c++", "-o", draft, filepath.Join(here, "emulator.cu"), "-lm")
+	source := filepath.Join(here, "emulator.cu")
+	if part > 0 {
+		args, source = append(args, fmt.Sprintf("-DEMULATOR=%d", part)), filepath.Join(here, "..", "src", "kernels.cu")
+	}
+	return run(compiler, append(args, "-x", "c++", "-c", "-o", object, source)...)
+}
+
+func run(compiler string, args ...string) error {
 	out, err := exec.Command(compiler, args...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	return path, os.Rename(draft, path)
-})
+	return nil
+}
 
 func cacheDir() (string, error) {
 	base, err := os.UserCacheDir()

@@ -18,7 +18,7 @@
 #include "stacks.h"
 
 #define EMULATOR
-#include "../src/kernels.cu"
+#include "../src/platform.h"
 
 static Kernel *kernels;
 
