@@ -47,10 +47,10 @@ type Context interface {
 	// Load compiles a module of PTX for the device.
 	Load(ptx string) (Module, error)
 	// Launch starts grid blocks of threads threads. args are the bytes of the
-	// kernel's one parameter, a struct.
+	// kernel's one parameter, a struct. They begin when the launch before has ended, or, where kernels
+	// can wait for that themselves, when all its blocks have begun.
 	Launch(f Function, grid, threads int, args []byte) error
-	// Graph prepares launches, each of which begins when the one before has ended, or, where kernels
-	// can wait for that themselves, when all blocks of the one before have begun.
+	// Graph prepares launches, which begin as those of Launch do.
 	Graph(launches []Launch) (Graph, error)
 	// Record has the device note, as event number i, when it has done all work
 	// before. Elapsed waits for event j and returns the time from event i to it.
