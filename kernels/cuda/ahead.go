@@ -84,15 +84,15 @@ func (p *pass) awaitToken(slot int, number uint32) int32 {
 }
 
 // finds starts what makes a token of the embedding of the one before, and looks up its own. It returns the
-// pass's number, which is not 0.
+// pass's number, which no other pass has whose token is still to come.
 func (p *pass) finds(row cacheRow, slot int) (number uint32) {
-	p.sought = max(p.sought+1, 1)
-	atomic.StoreUint64(p.found(slot), 0)
 	p.tokenBlocks(0, row)
+	number = p.token.count
+	atomic.StoreUint64(p.found(slot), uint64(^number)<<32)
 	tops := p.streamTops(0)
 	call(p, p.ofBatch("next_", p.embedding.typ), 1, vectorThreads, nextArgs{
 		values: tops.values, places: tops.places, parts: tops.parts,
-		out: p.pinned.at + driver.Ptr(foundBytes*slot), w: p.embedding.w, hidden: p.hidden, number: p.sought,
+		out: p.pinned.at + driver.Ptr(foundBytes*slot), w: p.embedding.w, hidden: p.hidden, number: number,
 	})
-	return p.sought
+	return number
 }

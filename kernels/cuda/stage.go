@@ -23,7 +23,6 @@ type Stage struct {
 	profile profile
 	graphs  graphs
 	ahead   ahead
-	sought  uint32 // passes that were to find a token
 
 	embedding, head linear
 	headNorm        driver.Ptr

@@ -39,7 +39,6 @@ void barrierOfGroup(int group, int n);
 void arriveAtGroup(int group, int n);
 template <int N> static inline void barrierOf(int group) { barrierOfGroup(group, N); }
 template <int N> static inline void arriveAt(int group) { arriveAtGroup(group, N); }
-constexpr int kLine = 128;
 void *sharedMemory(int id, int bytes);
 uint4v *blockMemory();
 // relax lets the other threads run, in a loop that waits for one of them.
@@ -107,7 +106,7 @@ static inline uint4v loadNumbers(const uint4v *p) {
 	return {loadNumber(w), loadNumber(w + 1), loadNumber(w + 2), loadNumber(w + 3)};
 }
 static inline void storeWord(u64 *p, u64 v) { *(volatile u64 *)p = v; }
-static inline void hostWord(u64 *p, u64 v) { storeWord(p, v); }
+static inline void storeHostWord(u64 *p, u64 v) { storeWord(p, v); }
 static inline uint4v loadWords(const u64 *p) {
 	u64 a = ((const volatile u64 *)p)[0], b = ((const volatile u64 *)p)[1];
 	return {(u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32)};

@@ -124,8 +124,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 	};
 #pragma unroll
 	for (u32 stage = 0; stage < kAhead; stage++) bring(stage);
-	constexpr int line = 128;
-	for (u64 i = (u64)(block() * threads() + thread()) * line; i < a.aheadBytes; i += (u64)blocks() * threads() * line) fetchAhead(a.ahead + i);
+	for (u64 i = (u64)(block() * threads() + thread()) * kLine; i < a.aheadBytes; i += (u64)blocks() * threads() * kLine) fetchAhead(a.ahead + i);
 
 	StagedX<F, ofX> x(memory + quads, from, mine, groups);
 	awaitLaunch();

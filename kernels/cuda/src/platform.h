@@ -15,6 +15,7 @@ typedef u32 uint2v __attribute__((ext_vector_type(2)));
 typedef u32 uint4v __attribute__((ext_vector_type(4)));
 
 constexpr int kWarp = 32;
+constexpr int kLine = 128; // bytes that lie together in caches and in shared memory
 
 #ifdef EMULATOR
 #include "../emulator/emulator.h"
@@ -126,8 +127,8 @@ DEVICE uint4v loadNumbers(const uint4v *p) {
 	return v;
 }
 DEVICE void storeWord(u64 *p, u64 v) { asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
-// hostWord is for one that the CPU reads while it changes.
-DEVICE void hostWord(u64 *p, u64 v) { asm volatile("st.relaxed.sys.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
+// storeHostWord stores one that the CPU reads while it changes.
+DEVICE void storeHostWord(u64 *p, u64 v) { asm volatile("st.relaxed.sys.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
 DEVICE uint4v loadWords(const u64 *p) {
 	u64 a, b;
 	asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(p));
@@ -152,8 +153,7 @@ DEVICE int anew(int x) {
 DEVICE void fetchAhead(const void *p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 
 // blockMemory is the shared memory that a launch gives a block beside SHARED. It begins with a line, as
-// copies in bulk are faster from line to line: 128 bytes that lie together in caches and in shared memory.
-constexpr int kLine = 128;
+// copies in bulk are faster from line to line.
 extern __attribute__((shared, aligned(kLine))) uint4v launchMemory[];
 DEVICE uint4v *blockMemory() { return launchMemory; }
 

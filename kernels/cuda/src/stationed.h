@@ -215,7 +215,7 @@ DEVICE void bring(int product, const Runs &mine) {
 // fetchRest has the cache fetch what there is no room for, but no more than the cache will
 // keep until it is wanted.
 DEVICE void fetchRest(int product, const Runs &mine) {
-	constexpr int line = 128, most = 96 << 10;
+	constexpr int most = 96 << 10;
 #pragma unroll 1
 	for (int i = 4 * matrixOf(product); i < 4 * matrixOf(product + 1); i++) {
 		int more = minimum(broadcast(mine.more, i), most), bytes = broadcast(mine.bytes, i);
@@ -223,16 +223,15 @@ DEVICE void fetchRest(int product, const Runs &mine) {
 		for (int j = 0; j < 2; j++) {
 			const u8 *from = (const u8 *)broadcast(mine.from[j], i) + bytes;
 			if (j == 1 && broadcast(mine.from[1], i) == 0) break;
-			for (int n = lane() * line; n < more; n += kWarp * line) fetchAhead(from + n);
+			for (int n = lane() * kLine; n < more; n += kWarp * kLine) fetchAhead(from + n);
 		}
 	}
 }
 
 // fetchNorms has the cache fetch a layer's norms of so many bytes.
 DEVICE void fetchNorms(const Layer &l, int bytes) {
-	constexpr int line = 128;
 #pragma unroll 1
-	for (int n = lane() * line; n < bytes; n += kWarp * line) {
+	for (int n = lane() * kLine; n < bytes; n += kWarp * kLine) {
 		fetchAhead((const u8 *)l.attnNorm + n);
 		fetchAhead((const u8 *)l.ffnNorm + n);
 	}

@@ -52,14 +52,13 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 				for (int p = 0; p < 4; p++)
 					if (bytes[p] > 0) copyBulk(sharedAddress(to[p] + half), from[p] + (u64)(tile * kTileRows) * bytes[p], size(p), own);
 			}
-			half = bytesOfTile - half;
-			return;
-		}
+		} else {
 #pragma unroll
-		for (int p = 0; p < 4; p++)
-			for (int i = lane() * unit; i < rows * bytes[p]; i += kWarp * unit)
-				copyAsync(sharedAddress(to[p] + half + i), from[p] + (u64)(tile * kTileRows) * bytes[p] + i);
-		endGroup();
+			for (int p = 0; p < 4; p++)
+				for (int i = lane() * unit; i < rows * bytes[p]; i += kWarp * unit)
+					copyAsync(sharedAddress(to[p] + half + i), from[p] + (u64)(tile * kTileRows) * bytes[p] + i);
+			endGroup();
+		}
 		half = bytesOfTile - half;
 	};
 	int tile = warp() * blocks() + block();
@@ -137,7 +136,7 @@ template <class F> DEVICE void next(const NextArgs &a) {
 	for (int i = thread(); i < a.parts; i += threads())
 		if (c.place == kNowhere || a.values[i] > c.value) c = {a.values[i], a.places[i]};
 	c = firstOfBlock(c);
-	if (thread() == 0) *token = c.place, hostWord(a.out, (u64)a.number << 32 | (u32)c.place);
+	if (thread() == 0) *token = c.place, storeHostWord(a.out, (u64)a.number << 32 | (u32)c.place);
 	barrier();
 	embed<F>({a.w, token, a.hidden});
 }
