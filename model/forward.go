@@ -102,11 +102,11 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 	}
 }
 
-// goesOn reports whether the batch after the next is expected to be the greedy token that comes
-// of that: of the only sequence, which is to have more, or whose caller asks for one at a time.
+// goesOn reports whether the batch after the next is expected to be one token more of the only sequence: a
+// greedy one, if it is to have more or its caller asks for one at a time, or any, if it comes token by token.
 func (m *Model) goesOn(seqs []Seq) bool {
 	s := &seqs[m.runs[0].seq]
-	return len(seqs) == 1 && m.slices[0].n == len(m.runs[0].tokens) && (s.Greedy == 1 || len(s.Out)+1 < s.Greedy)
+	return len(seqs) == 1 && m.slices[0].n == len(m.runs[0].tokens) && (s.tops() && len(s.Tokens) == 1 || s.Greedy == 1 || len(s.Out)+1 < s.Greedy)
 }
 
 // nextGreedy appends the runs that compute the token after the latest one of every
@@ -246,17 +246,17 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 			}
 			m.slices = append(m.slices, sl)
 		}
-		b.Best, b.Top, b.Next = nil, nil, false
+		b.Best, b.Top = nil, nil
 		switch {
 		case wanting == 0:
 		case best:
 			m.best = resize(m.best, len(b.Outputs))
 			b.Best = m.best
-			b.Next = m.goesOn(seqs)
 		case top:
 			m.top = resize(m.top, len(b.Outputs)*plan.TopLen)
 			b.Top = m.top
 		}
+		b.Next = wanting > 0 && (best || top) && m.goesOn(seqs)
 		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
 			return err
 		}

@@ -11,44 +11,63 @@ import (
 	"qgo/quant"
 )
 
-// The GPU knows a greedy token before the host does. So where a text goes on with such tokens one
-// by one, the launches of the next follow those of this one at once: while they run the host
-// learns of this one, and asks for the next. The GPU waits neither for the host nor for launches.
+// The launches of a text's next token may start before this one has been asked for: so the GPU waits neither
+// for the host nor for launches. A greedy token the GPU itself finds and goes on with, while the host learns of
+// it. One that the host chooses comes to launches that wait for it: see given.go.
 
-// ahead is the pass that comes next if the text goes on. If it has been started and another comes,
-// it is forgotten: that one's launches follow it, and it reads nothing that the host writes.
+// ahead is the pass that comes next if the text goes on.
 type ahead struct {
 	row     cacheRow
 	kv      quant.Type
-	token   int32 // what the pass before has found
+	given   bool  // the host chooses its token
+	token   int32 // else, what the pass before has found
 	started bool
-	slot    int    // of the pinned memory, where its own token comes
-	number  uint32 // that comes with it
+	slot    int    // of the pinned memory, where what it finds comes
+	number  uint32 // that comes with its token
 }
 
-// looksAhead reports whether batch b is one token that a greedy one is wanted of, which a
-// launch can follow whose token is that one.
+// looksAhead reports whether batch b is one token whose pass the next one's can follow at once.
 func (p *pass) looksAhead(b *plan.Batch) bool {
-	return p.rows == 1 && len(b.Outputs) == 1 && b.Best != nil && p.inLaunches() && p.Embedding != nil && p.Head != nil && p.streams(1)
+	return p.rows == 1 && len(b.Outputs) == 1 && (b.Best != nil || b.Top != nil) && p.inLaunches() && p.Embedding != nil && p.Head != nil && p.streams(1)
+}
+
+// forget ends what has been started of the next pass, if another comes. A greedy one's launches go on, as those
+// of the other follow them, and it reads nothing that the host writes.
+func (s *Stage) forget() error {
+	a := s.ahead
+	s.ahead = ahead{}
+	if !a.given || !a.started {
+		return nil
+	}
+	s.give(a.slot, a.number, notWanted)
+	_, err := s.awaitTops(a.slot)
+	s.unused()
+	return err
+}
+
+// follows returns the pass that comes after one at that row, started if it may be: if there is room, and the
+// batch says that the text goes on.
+func (p *pass) follows(b *plan.Batch, row cacheRow, started bool) ahead {
+	row.pos++
+	return ahead{row: row, kv: p.kv, started: started && b.Next && int(row.pos) < b.Spans[0].KV.(*KV).ctx}
 }
 
 // greedy computes the token of such a batch. Its pass may have been started before. The next one
 // is if this one goes on with a text, and if the batch says that it will go on.
 func (p *pass) greedy(b *plan.Batch) {
 	p.records(b) // nothing: its launches start at once
-	span := &b.Spans[0]
-	row := rowOf(span, 0)
+	row := rowOf(&b.Spans[0], 0)
 	this := p.ahead
-	goesOn := this.row == row && this.kv == p.kv && this.token == b.Tokens[0]
+	goesOn := !this.given && this.row == row && this.kv == p.kv && this.token == b.Tokens[0]
 	if !goesOn || !this.started {
+		p.err = p.forget()
 		p.begin(b)
 		p.embed()
 		this.number = p.finds(row, this.slot)
 	}
-	row.pos++
-	next := ahead{row: row, kv: p.kv, started: goesOn && b.Next && int(row.pos) < span.KV.(*KV).ctx, slot: 1 - this.slot}
-	if next.started {
-		next.number = p.finds(row, next.slot)
+	next := p.follows(b, row, goesOn)
+	if next.slot = 1 - this.slot; next.started {
+		next.number = p.finds(next.row, next.slot)
 	}
 	p.ahead = ahead{}
 	if token := p.awaitToken(this.slot, this.number); p.err == nil {
@@ -57,42 +76,62 @@ func (p *pass) greedy(b *plan.Batch) {
 	}
 }
 
-// foundBytes is what the token of a pass takes of pinned memory: it stands in a word of 64 bits, in whose upper
-// half is the pass's number. Nobody waits for an event behind it, as the launches of the next token would.
-const foundBytes = 8
+// The pinned memory of passes ahead has two slots for tokens that are found, two for those that are given, and two
+// for the largest logits.
+//
+// A token that is found stands in a word of 64 bits, in whose upper half is the pass's number. Nobody waits for an
+// event behind it, as the launches of the next token would.
+const (
+	wordBytes  = 8
+	givenAt    = 2 * wordBytes
+	topsAt     = 64
+	topsBytes  = plan.TopLen * keyBytes
+	aheadBytes = topsAt + 2*topsBytes
+)
 
-func (s *Stage) found(slot int) *uint64 {
-	return (*uint64)(unsafe.Pointer(&s.pinned.bytes[foundBytes*slot]))
-}
+// word is that of the pinned memory at that byte.
+func (s *Stage) word(at int) *uint64 { return (*uint64)(unsafe.Pointer(&s.pinned.bytes[at])) }
 
-// awaitToken returns the token of the pass of that number.
-func (p *pass) awaitToken(slot int, number uint32) int32 {
-	const patience = 100 * time.Millisecond // then all launches are waited for, which says whether one has failed
-	for start := time.Now(); p.err == nil; {
-		if word := atomic.LoadUint64(p.found(slot)); uint32(word>>32) == number {
-			return int32(word)
-		}
+// await waits until what launches write to pinned memory has arrived.
+func (s *Stage) await(arrived func() bool) error {
+	const patience = time.Second // then all launches are waited for, which says whether one has failed
+	for start := time.Now(); !arrived(); {
 		if time.Since(start) < patience {
 			continue
 		}
-		p.err = p.dev.ctx.Sync()
-		if uint32(atomic.LoadUint64(p.found(slot))>>32) != number && p.err == nil {
-			p.err = errors.New("cuda: a token was not written where it should be")
+		if err := s.dev.ctx.Sync(); err != nil {
+			return err
+		}
+		if !arrived() {
+			return errors.New("cuda: what a launch finds was not written where it should be")
 		}
 	}
-	return 0
+	return nil
+}
+
+// awaitToken returns the token of the pass of that number.
+func (p *pass) awaitToken(slot int, number uint32) (token int32) {
+	if p.err != nil {
+		return 0
+	}
+	p.err = p.await(func() bool {
+		word := atomic.LoadUint64(p.word(wordBytes * slot))
+		token = int32(word)
+		return uint32(word>>32) == number
+	})
+	return token
 }
 
 // finds starts what makes a token of the embedding of the one before, and looks up its own. It returns the
 // pass's number, which no other pass has whose token is still to come.
 func (p *pass) finds(row cacheRow, slot int) (number uint32) {
-	p.tokenBlocks(0, row)
+	p.tokenBlocks(0, row, 0)
 	number = p.token.count
-	atomic.StoreUint64(p.found(slot), uint64(^number)<<32)
+	atomic.StoreUint64(p.word(wordBytes*slot), uint64(^number)<<32)
 	tops := p.streamTops(0)
 	call(p, p.ofBatch("next_", p.embedding.typ), 1, vectorThreads, nextArgs{
 		values: tops.values, places: tops.places, parts: tops.parts,
-		out: p.pinned.at + driver.Ptr(foundBytes*slot), w: p.embedding.w, hidden: p.hidden, number: number,
+		out: p.pinned.at + driver.Ptr(wordBytes*slot), w: p.embedding.w, hidden: p.hidden, number: number,
 	})
 	return number
 }

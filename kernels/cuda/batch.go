@@ -138,7 +138,7 @@ func (p *pass) batchKernels() {
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()
 	if p.err == nil && p.dev.functions[name] == nil {
-		names := []string{"slots_", "few_", "stream_", "next_"}
+		names := []string{"slots_", "few_", "stream_", "next_", "given_"}
 		switch {
 		case !unitType(t):
 			names = append(names, "few4_")

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 
 	"qgo/kernels/cuda/driver"
@@ -59,7 +60,6 @@ func (kv *KV) Close() error {
 	p := kv.data
 	kv.data, kv.ctx = 0, 0
 	return kv.owner.dev.do(func() error {
-		kv.owner.ahead = ahead{} // another cache may come there
-		return kv.owner.dev.ctx.Free(p)
+		return errors.Join(kv.owner.forget(), kv.owner.dev.ctx.Free(p)) // another cache may come there
 	})
 }

@@ -94,7 +94,9 @@ func (s *slab) copyIn() error {
 		})
 	}
 	return s.copy(func(at driver.Ptr, b []byte) error {
-		s.kv.owner.ahead = ahead{} // of what was there
+		if err := s.kv.owner.forget(); err != nil { // of what was there
+			return err
+		}
 		return s.kv.owner.dev.ctx.CopyIn(at, b)
 	})
 }

@@ -17,8 +17,8 @@ type (
 		parts               int32
 	}
 	topArgs struct {
-		logits, keys, out driver.Ptr
-		n, parts          int32
+		logits, keys, out, skips driver.Ptr
+		n, parts                 int32
 	}
 )
 
@@ -108,7 +108,7 @@ func (p *pass) copyLogits(to []float32) {
 
 // pinnedBytes is the memory that a stage has for what it hands over.
 func pinnedBytes(p plan.Plan) int {
-	return max(4*p.Vocab, headRows*plan.TopLen*keyBytes)
+	return max(4*p.Vocab, headRows*plan.TopLen*keyBytes, aheadBytes)
 }
 
 // best finds the most likely tokens of the first rows of logits.
@@ -122,11 +122,17 @@ func (p *pass) best(to []int32) {
 
 // top finds the largest of each of the first n rows of logits.
 func (p *pass) top(to []plan.Logit, n int) {
+	p.topTo(p.pinned.at, n, 0)
+	handOver(p, to)
+}
+
+// topTo starts what finds them and writes them to out. If skips is not 0, it is where the launches learn
+// whether they are to do anything.
+func (p *pass) topTo(out driver.Ptr, n int, skips driver.Ptr) {
 	parts := topParts(p.Vocab, n)
-	args := topArgs{p.logits, p.keys, p.pinned.at, int32(p.Vocab), int32(parts)}
+	args := topArgs{p.logits, p.keys, out, skips, int32(p.Vocab), int32(parts)}
 	call(p, "topOfPart", n*parts, vectorThreads, args)
 	call(p, "topOfRow", n, vectorThreads, args)
-	handOver(p, to)
 }
 
 // topParts returns how many parts rows of so many logits have: so many that a few rows keep the

@@ -134,7 +134,7 @@ func topOf(dev *Device, x []float32, n, parts int) ([]plan.Logit, error) {
 		if err != nil {
 			return err
 		}
-		args := topArgs{logits, keys, to, int32(n), int32(parts)}
+		args := topArgs{logits, keys, to, 0, int32(n), int32(parts)}
 		if err := launch(dev, "topOfPart", rows*parts, vectorThreads, args); err != nil {
 			return err
 		}

@@ -30,16 +30,19 @@ type pass struct {
 func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type) error {
 	p := &pass{Stage: s, rows: rows, kv: kv, many: b.Many && s.Apart()}
 	p.opens()
-	if p.looksAhead(b) {
+	switch {
+	case p.looksAhead(b) && b.Best != nil:
 		p.greedy(b)
-	} else {
-		p.ahead = ahead{}
+	case p.looksAhead(b) && b.Top != nil:
+		p.given(b)
+	default:
+		p.err = p.forget()
 		p.begin(b)
 		p.records(b)
 		p.embed()
 		if p.inLaunches() {
 			for i := range p.rows {
-				p.tokenBlocks(i, p.read[i])
+				p.tokenBlocks(i, p.read[i], 0)
 			}
 		} else {
 			p.eachBlock(ctx)

@@ -126,8 +126,7 @@ func (d *Device) Load(p plan.Plan, o plan.Options) (plan.Stage, error) {
 
 // free gives all memory back.
 func (s *Stage) free() error {
-	s.ahead = ahead{}
-	err := errors.Join(s.dev.ctx.Sync(), s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
+	err := errors.Join(s.forget(), s.dev.ctx.Sync(), s.graphs.close(), s.staging.free(s.dev), s.pinned.free(s.dev))
 	for first := range s.reached {
 		err = errors.Join(err, s.leave(first))
 	}

@@ -11,6 +11,7 @@ type (
 	headArgs struct {
 		w                              matrixArgs
 		x, rows, norm, y, tops, places driver.Ptr
+		skips                          driver.Ptr
 		eps                            float32
 		_                              int32
 	}

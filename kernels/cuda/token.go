@@ -15,7 +15,7 @@ import (
 type tokenArgs struct {
 	layers, hidden                                  driver.Ptr
 	before, between, qkv, attn, ffn, parts, softmax driver.Ptr
-	rope                                            driver.Ptr
+	rope, skips                                     driver.Ptr
 	row                                             cacheRow
 	layer                                           uint32
 	rest, sums, own                                 int32
@@ -40,13 +40,15 @@ const tokenCapability = 70
 
 // token is what these kernels need.
 type token struct {
-	layers driver.Ptr // 0 if the stage computes tokens by launches
-	all    []tokenLayer
-	bytes  int // of the codes of one
-	words  tokenWords
-	memory blockMemory
-	count  uint32 // layers so far
-	span   int    // positions of attention that a multiprocessor takes at the least
+	layers   driver.Ptr // 0 if the stage computes tokens by launches
+	all      []tokenLayer
+	bytes    int // of the codes of one
+	words    tokenWords
+	memory   blockMemory
+	count    uint32     // layers so far
+	skips    driver.Ptr // where launches that wait for a token learn that none comes
+	patience int32      // of those
+	span     int        // positions of attention that a multiprocessor takes at the least
 }
 
 // tokenWords are the vectors that blocks hand to each other: see src/exchange.h.
@@ -83,7 +85,7 @@ func (d *Device) hasToken(p plan.Plan) bool {
 
 // tokenSize is the memory of the GPU that they take in all.
 func (d *Device) tokenSize(p plan.Plan) int64 {
-	n := aligned(int64(len(p.Blocks)) * int64(unsafe.Sizeof(tokenLayer{})))
+	n := aligned(int64(len(p.Blocks))*int64(unsafe.Sizeof(tokenLayer{}))) + aligned(4)
 	new(tokenWords).each(d, p, func(_ *driver.Ptr, words int) { n += aligned(4 * int64(words)) })
 	return n
 }
@@ -94,6 +96,7 @@ func (s *Stage) loadToken() error {
 		return nil
 	}
 	s.token.span = 256 // so many take hardly longer than one
+	s.token.patience = patience
 	s.token.memory = s.dev.blockMemoryOf(s.Plan)
 	all := make([]tokenLayer, len(s.layers))
 	for i := range s.layers {
@@ -101,6 +104,9 @@ func (s *Stage) loadToken() error {
 	}
 	s.dev.station(all, &s.token.memory)
 	var err error
+	if s.token.skips, err = upload(&s.memory, make([]uint32, 1)); err != nil {
+		return err
+	}
 	s.token.words.each(s.dev, s.Plan, func(at *driver.Ptr, n int) {
 		if err == nil { // none is of the first layer, which has number 1
 			*at, err = upload(&s.memory, make([]uint32, n))
@@ -149,14 +155,15 @@ func (p *pass) attentionSpans(depth int) (splits, span int) {
 
 // tokenBlocks runs all transformer blocks for one row, whose hidden state is number i. All
 // blocks of its grid are there at a time, or they would wait for ever: there is one for each
-// multiprocessor, and a launch of which a multiprocessor cannot hold one fails.
-func (p *pass) tokenBlocks(i int, row cacheRow) {
+// multiprocessor, and a launch of which a multiprocessor cannot hold one fails. If skips is not 0, it
+// is where the launch learns whether it is to do anything.
+func (p *pass) tokenBlocks(i int, row cacheRow, skips driver.Ptr) {
 	splits, span := p.attentionSpans(int(row.pos) + 1)
 	t := &p.token
 	args := tokenArgs{
 		layers: t.layers, hidden: p.hidden + driver.Ptr(4*i*p.Width),
 		before: t.words.before, between: t.words.between, qkv: t.words.qkv, attn: t.words.attn, ffn: t.words.ffn, parts: t.words.parts, softmax: t.words.softmax,
-		rope: p.rope, row: row, layer: t.count + 1,
+		rope: p.rope, skips: skips, row: row, layer: t.count + 1,
 		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), group: int32(p.Group()),
 		splits: int32(splits), span: int32(span),

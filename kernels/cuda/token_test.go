@@ -19,7 +19,12 @@ const hopperCapability = 90
 // tokenGPU is a GPU that computes tokens in one launch, as one of that capability would.
 func tokenGPU(t testing.TB, want, sms int) *Device {
 	t.Helper()
-	dev := anyGPU(t, emulator.Options{SMs: sms, Capability: want})
+	return tokenGPUOf(t, emulator.Options{SMs: sms, Capability: want})
+}
+
+func tokenGPUOf(t testing.TB, o emulator.Options) *Device {
+	t.Helper()
+	dev, want := anyGPU(t, o), o.Capability
 	if capability(dev.info) < want {
 		t.Skipf("%s has no compute capability %d.%d", dev.info.Name, want/10, want%10)
 	}

@@ -150,8 +150,9 @@ type Batch struct {
 	// Best, if it is not nil, receives the most likely token of each output instead: the
 	// first one of those with the largest logit. Logits is then room that a stage may use.
 	Best []int32
-	// Next says that the next batch is expected to be the token that Best receives and nothing
-	// else, so that a stage may begin with it. If another comes, nothing but time is lost.
+	// Next says that the next batch is expected to be one token that follows this one's, and nothing
+	// else: the one that Best receives, or any, where Top is wanted again. A stage may begin with it. If
+	// something else comes, nothing but time is lost.
 	Next bool
 	// Top, likewise, receives the largest logits of each output, [len(Outputs)][TopLen], as
 	// [Top] orders them.

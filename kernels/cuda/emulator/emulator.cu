@@ -106,6 +106,12 @@ static bool moved; // something happened in this round of the scheduler
 
 void relax() { toScheduler(); }
 
+u64 loadHostWord(const u64 *p) {
+	moved = true; // so the host may take its time
+	toScheduler();
+	return *(const volatile u64 *)p;
+}
+
 // arrive reports whether the last one has.
 static bool arrive(Gate *g, int of) {
 	moved = true;

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type Options struct {
 	// FailLaunch makes that launch, counted from 1, and all that follows
 	// fail, as on a GPU that is lost.
 	FailLaunch int
+	// Late has launches run while the program goes on, one after the other.
+	Late bool
 }
 
 const (
@@ -60,11 +63,21 @@ type Context struct {
 	found   string // the kernel found last
 	lost    error
 	events  []time.Time
+	late    chan call
+	pending sync.WaitGroup // launches that have not run
 
 	Launches int
 	Graphs   int            // that have been run
 	NoGraphs bool           // Graph fails
 	Kernels  map[string]int // launches of each
+}
+
+// call is a launch that is to run.
+type call struct {
+	name          string
+	shared        int
+	grid, threads int
+	args          []byte
 }
 
 // New starts an emulated GPU, which ends with the test. Without a compiler the
@@ -115,11 +128,32 @@ func start(path string, o Options) (*Context, error) {
 		return nil, err
 	}
 	c.out = bufio.NewReader(out)
+	if o.Late {
+		c.late = make(chan call, 1024) // as many as a driver may have waiting
+		go func() {
+			for l := range c.late {
+				c.run(l)
+				c.pending.Done()
+			}
+		}()
+	}
 	return c, c.process.Start()
 }
 
-// ask sends a request: see emulator.cu.
+// wait waits for launches. It returns an error if the GPU is lost.
+func (c *Context) wait() error {
+	c.pending.Wait()
+	return c.lost
+}
+
+// ask sends a request behind all launches.
 func (c *Context) ask(op, a, b, d uint64, data []byte) error {
+	c.pending.Wait()
+	return c.send(op, a, b, d, data)
+}
+
+// send sends a request: see emulator.cu.
+func (c *Context) send(op, a, b, d uint64, data []byte) error {
 	if c.lost != nil {
 		return c.lost
 	}
@@ -154,7 +188,7 @@ func (c *Context) Info() plan.DeviceInfo {
 
 // MemInfo returns free and total memory.
 func (c *Context) MemInfo() (free, total int64, err error) {
-	return c.o.Memory - c.used, c.o.Memory, c.lost
+	return c.o.Memory - c.used, c.o.Memory, c.wait()
 }
 
 // Enter and Leave do nothing: all threads are alike.
@@ -199,7 +233,7 @@ func (c *Context) bytes(p driver.Ptr, n int64) []byte {
 func (c *Context) check(call string, p driver.Ptr, n int) error {
 	for start, size := range c.sizes {
 		if p >= start && int64(p-start)+int64(n) <= size {
-			return c.lost
+			return c.wait()
 		}
 	}
 	return &driver.Error{Call: call, What: fmt.Sprintf("%d bytes at %#x", n, p), Err: errors.New("InvalidValue")}
@@ -224,6 +258,9 @@ func (c *Context) giveBack(p driver.Ptr, n int64) error {
 
 // CopyIn copies to device memory.
 func (c *Context) CopyIn(dst driver.Ptr, src []byte) error {
+	if err := c.wait(); err != nil {
+		return err
+	}
 	if err := c.check("cuMemcpyHtoD", dst, len(src)); err != nil {
 		return err
 	}
@@ -233,10 +270,10 @@ func (c *Context) CopyIn(dst driver.Ptr, src []byte) error {
 
 // CopyOut copies from device memory.
 func (c *Context) CopyOut(dst []byte, src driver.Ptr) error {
-	if err := c.check("cuMemcpyDtoH", src, len(dst)); err != nil {
+	if err := c.Sync(); err != nil {
 		return err
 	}
-	if err := c.Sync(); err != nil {
+	if err := c.check("cuMemcpyDtoH", src, len(dst)); err != nil {
 		return err
 	}
 	copy(dst, c.bytes(src, int64(len(dst))))
@@ -246,9 +283,10 @@ func (c *Context) CopyOut(dst []byte, src driver.Ptr) error {
 type module struct{ c *Context }
 
 // Load returns the kernels that the emulator was compiled with.
-func (c *Context) Load(string) (driver.Module, error) { return module{c}, c.lost }
+func (c *Context) Load(string) (driver.Module, error) { return module{c}, c.wait() }
 
 func (m module) Function(name string) (driver.Function, error) {
+	m.c.pending.Wait()
 	if err := m.c.find(name); err != nil {
 		return nil, &driver.Error{Call: "cuModuleGetFunction", What: name, Err: err}
 	}
@@ -257,7 +295,7 @@ func (m module) Function(name string) (driver.Function, error) {
 
 func (c *Context) find(name string) error {
 	c.found = name
-	return c.ask(1, uint64(len(name)), 0, 0, []byte(name))
+	return c.send(1, uint64(len(name)), 0, 0, []byte(name))
 }
 
 type function struct {
@@ -289,7 +327,7 @@ func (c *Context) Graph(launches []driver.Launch) (driver.Graph, error) {
 	for i := range all {
 		all[i].Args = slices.Clone(all[i].Args)
 	}
-	return &graph{c, all}, c.lost
+	return &graph{c, all}, c.wait()
 }
 
 func (g *graph) Run() error {
@@ -310,39 +348,54 @@ func (g *graph) Close() error {
 	return nil
 }
 
-// Launch runs a kernel to its end.
+// Launch runs a kernel to its end, or has it run later.
 func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) error {
-	name, shared := f.(*function).name, f.(*function).shared
+	l := call{f.(*function).name, f.(*function).shared, grid, threads, args}
 	c.Launches++
-	c.Kernels[name]++
-	c.depart()
-	var err error
+	c.Kernels[l.name]++
 	if c.Launches == c.o.FailLaunch {
-		c.lost = &driver.Error{Call: "cuLaunchKernel", What: name, Err: errors.New("LaunchFailed")}
+		c.pending.Wait()
+		c.lost = &driver.Error{Call: "cuLaunchKernel", What: l.name, Err: errors.New("LaunchFailed")}
 	}
-	if c.found != name {
-		err = c.find(name)
+	if !c.o.Late {
+		c.run(l)
+		return c.lost
 	}
-	if err == nil {
-		err = c.ask(2, uint64(len(args)), uint64(grid), uint64(threads)|uint64(shared)<<32, args)
-	}
-	if err != nil && c.lost == nil {
-		c.lost = &driver.Error{Call: "cuLaunchKernel", What: name, Err: err}
-	}
-	return c.lost
+	l.args = slices.Clone(args)
+	c.pending.Add(1)
+	c.late <- l
+	return nil // what fails shows when it is waited for
 }
 
-// Sync has nothing to wait for, but what kernels have written to registered memory
-// arrives there.
+func (c *Context) run(l call) {
+	c.depart()
+	var err error
+	if c.found != l.name {
+		err = c.find(l.name)
+	}
+	if err == nil {
+		err = c.send(2, uint64(len(l.args)), uint64(l.grid), uint64(l.threads)|uint64(l.shared)<<32, l.args)
+	}
+	if err != nil && c.lost == nil {
+		c.lost = &driver.Error{Call: "cuLaunchKernel", What: l.name, Err: err}
+	}
+}
+
+// Sync waits for launches. What kernels have written to registered memory arrives there.
 func (c *Context) Sync() error {
+	err := c.wait()
 	c.arrive()
-	return c.lost
+	return err
 }
 
 // Close ends the emulator.
 func (c *Context) Close() error {
 	if c.memory == nil {
 		return nil
+	}
+	c.pending.Wait()
+	if c.late != nil {
+		close(c.late)
 	}
 	err := errors.Join(c.in.Close(), unix.Munmap(c.memory))
 	c.memory = nil

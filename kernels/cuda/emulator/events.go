@@ -8,10 +8,10 @@ func (c *Context) Record(i int) error {
 		c.events = append(c.events, time.Time{})
 	}
 	c.events[i] = time.Now()
-	return c.lost
+	return c.wait()
 }
 
 // Elapsed is the time from one event to another.
 func (c *Context) Elapsed(i, j int) (time.Duration, error) {
-	return c.events[j].Sub(c.events[i]), c.lost
+	return c.events[j].Sub(c.events[i]), c.wait()
 }

@@ -17,8 +17,8 @@ type registered struct {
 
 // HostAlloc returns memory that kernels see, too.
 func (c *Context) HostAlloc(n int) ([]byte, driver.Ptr, error) {
-	if c.lost != nil {
-		return nil, 0, c.lost
+	if err := c.wait(); err != nil {
+		return nil, 0, err
 	}
 	p, err := c.take(int64(n))
 	if err != nil {

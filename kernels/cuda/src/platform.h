@@ -129,6 +129,12 @@ DEVICE uint4v loadNumbers(const uint4v *p) {
 DEVICE void storeWord(u64 *p, u64 v) { asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
 // storeHostWord stores one that the CPU reads while it changes.
 DEVICE void storeHostWord(u64 *p, u64 v) { asm volatile("st.relaxed.sys.global.b64 [%0], %1;" ::"l"(p), "l"(v)); }
+// loadHostWord loads one that the CPU writes while the kernel runs.
+DEVICE u64 loadHostWord(const u64 *p) {
+	u64 v;
+	asm volatile("ld.relaxed.sys.global.b64 %0, [%1];" : "=l"(v) : "l"(p));
+	return v;
+}
 DEVICE uint4v loadWords(const u64 *p) {
 	u64 a, b;
 	asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(p));

@@ -239,13 +239,17 @@ DEVICE void fetchNorms(const Layer &l, int bytes) {
 
 // bringAll is what the warp does that brings weights: those that a block has room for when
 // the same product of the layer before has been computed, the rest of a product while the
-// one before it is. rest says whether there is any.
-DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest) {
+// one before it is. rest says whether there is any, skips whether nobody wants the token, or it is null.
+DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest, const u32 *skips) {
 	Runs now = describe(from, layers()[0]), next = now;
 	for (int p = 0; p < kProductsOfLayer; p++) bring(p, now);
 	if (rest) fetchRest(0, now), fetchRest(1, now);
 	fetchNorms(layers()[0], 4 * width);
 	barrier();
+	if (skips) {
+		awaitLaunch();
+		if (*skips) return waitGroups<0>();
+	}
 	waitGroups<3>();
 	arriveAt<kAllThreads>(kThere);
 	for (int i = 0; i < count; i++, now = next)

@@ -11,6 +11,7 @@ struct HeadArgs {
 	float *y;          // [w.rows]
 	float *tops;       // [warp], may be null: the largest product that it makes, in place of y,
 	int *places;       // and of which row that is
+	const u32 *skips;  // whether nobody wants them, may be null: then somebody does
 	float eps;
 };
 
@@ -69,6 +70,7 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 	Slot *x = (Slot *)((u8 *)blockMemory() + 2 * warps() * bytesOfTile);
 	Form<true> form = formOf<F, true>(lane() % (kGroup / 4), 1);
 	awaitLaunch();
+	if (a.skips && *a.skips) tiles = minimum(tiles, tile + 1); // that is on its way
 	const float4v *hidden = (const float4v *)(a.x + (u64)(a.rows ? a.rows[0] : 0) * a.w.cols);
 	for (int i = thread(), quads = a.w.cols / 4; (i & -kWarp) < quads; i += threads())
 		store(x, i, i < quads, normed(i < quads ? hidden[i] : 0, i, i < quads, a.norm), form);
@@ -141,7 +143,39 @@ template <class F> DEVICE void next(const NextArgs &a) {
 	embed<F>({a.w, token, a.hidden});
 }
 
+struct GivenArgs {
+	const u64 *given; // what the host gives: the number, above the token, or kNotWanted
+	u32 *skips;       // whether nothing is to be computed
+	Matrix w;         // embedding
+	float *hidden;    // [w.cols]: the row of the token
+	u32 number;
+	int patience;     // how often to look for it
+};
+
+constexpr int kNotWanted = -1;
+
+// given looks up a token that comes while it waits. If none comes, or none is wanted, the launches that
+// follow it skip what they would do. They may have begun, and so nothing but the token is waited for.
+template <class F> DEVICE void given(const GivenArgs &a) {
+	SHARED(int, token, 1);
+	startNext();
+	awaitLaunch();
+	if (thread() == 0) {
+		*token = kNotWanted;
+		for (int i = 0; i < a.patience; i++) {
+			u64 word = loadHostWord(a.given);
+			if (word >> 32 != a.number) continue;
+			*token = (u32)word;
+			break;
+		}
+		*a.skips = *token == kNotWanted;
+	}
+	barrier();
+	if (*token != kNotWanted) embed<F>({a.w, token, a.hidden});
+}
+
 #define STREAM_KERNELS(F) STREAM_KERNELS_(F)
 #define STREAM_KERNELS_(F) \
 	KERNEL_AT_ONCE(stream_##F, HeadArgs, kStreamThreads, 1) { stream<F>(a); } \
-	KERNEL(next_##F, NextArgs, kVectorThreads) { next<F>(a); }
+	KERNEL(next_##F, NextArgs, kVectorThreads) { next<F>(a); } \
+	KERNEL(given_##F, GivenArgs, kVectorThreads) { given<F>(a); }

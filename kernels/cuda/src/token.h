@@ -13,6 +13,7 @@ struct TokenArgs {
 	Vector qkv, attn, ffn;        // what their names say
 	Words parts, softmax;         // of attention over spans: [heads][splits][headDim], [heads][splits][maximum, sum]
 	const float *rope;            // [position][cosines, sines][headDim/2]
+	const u32 *skips;             // whether nobody wants the token, may be null: then somebody does
 	CacheRow row;
 	u32 layer;                    // the number of the first layer, counted from the first launch on, and from 1
 	int rest;                     // 0 if all weights fit into blocks' memory
@@ -138,7 +139,7 @@ template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int 
 
 template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
 	if (Tiles) startNext();
-	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest);
+	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest, Tiles ? a.skips : 0);
 	u8 *memory = (u8 *)blockMemory();
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
 	if (thread() == 0) *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads}, *theArgs() = a;
@@ -148,6 +149,7 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
 	if (Tiles) awaitLaunch();
+	if (Tiles && a.skips && *a.skips) return;
 	{
 		const Piece &o = layers()[0].pieces[kOutputMatrix];
 		for (int t = thread(); t < 2 * o.count; t += kTokenThreads) {

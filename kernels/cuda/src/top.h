@@ -5,6 +5,7 @@
 constexpr int kTop = 64;
 constexpr int kMostOfThread = 16; // values that a thread looks at
 constexpr u64 kNoKey = 0;         // stands for no token
+constexpr u64 kSkipped = -2;      // no token's either: see tokenOf
 
 // keyOf orders tokens by their logits, of equal ones the first before the others. A NaN comes
 // before all numbers.
@@ -25,6 +26,7 @@ struct TopArgs {
 	const float *logits; // [rows][n]
 	u64 *keys;           // [rows][kTop][parts]: so each thread of topOfRow has few of the largest
 	u64 *out;            // [rows][kTop]: token and logit
+	const u32 *skips;    // whether nobody wants them, may be null: then somebody does
 	int n, parts;
 };
 
@@ -88,6 +90,9 @@ template <class K, class F> DEVICE void largestKeys(int begin, int end, K keyAt,
 // topOfPart finds the largest of a part of a row, of at most kVectorThreads*kMostOfThread
 // logits; a block does one.
 KERNEL(topOfPart, TopArgs, kVectorThreads) {
+	startNext();
+	awaitLaunch();
+	if (a.skips && *a.skips) return;
 	int row = block() / a.parts, part = block() % a.parts;
 	const float *x = a.logits + (u64)row * a.n;
 	u64 *keys = a.keys + (u64)row * a.parts * kTop + part;
@@ -97,10 +102,16 @@ KERNEL(topOfPart, TopArgs, kVectorThreads) {
 }
 
 // topOfRow finds those of a row among the largest of its parts, of which there are at most
-// kVectorThreads*kMostOfThread/kTop; a block does one.
+// kVectorThreads*kMostOfThread/kTop; a block does one. If nobody wants them, it leaves kSkipped.
 KERNEL(topOfRow, TopArgs, kVectorThreads) {
+	startNext();
+	awaitLaunch();
 	const u64 *keys = a.keys + (u64)block() * a.parts * kTop;
 	u64 *out = a.out + (u64)block() * kTop;
+	if (a.skips && *a.skips) {
+		if (thread() < kTop) out[thread()] = kSkipped;
+		return;
+	}
 	largestKeys(0, a.parts * kTop,
 		[&](int i) INLINED { return keys[i]; },
 		[&](int rank, u64 key) INLINED { out[rank] = tokenOf(key); });
