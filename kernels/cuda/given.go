@@ -22,7 +22,8 @@ type givenArgs struct {
 
 const (
 	notWanted = -1
-	// patience is how often launches look for a token. A look takes about a microsecond, by PCI Express.
+	// patience is how often launches look for a token. A look takes about a microsecond by PCI Express, by
+	// estimate.
 	patience = 500
 
 	// In place of logits: of those that have not arrived, and of a pass that was skipped.
