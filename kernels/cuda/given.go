@@ -8,9 +8,9 @@ import (
 )
 
 // Where the host chooses each token among the largest logits, the launches of the next one start before it has
-// chosen: the first of them looks for the token in the host's memory. It waits for a while only, since a GPU that
-// is at a launch does nothing else, and a screen might stand still: if no token comes, the others skip what they
-// would do, and the pass starts anew with the token.
+// chosen: the first of them looks for the token in the host's memory. It waits for a while only, since the GPU's
+// other users, such as a screen, may have to wait as well: if no token comes, the others skip what they would do,
+// and the pass starts anew with the token.
 
 type givenArgs struct {
 	given, skips driver.Ptr

@@ -10,8 +10,8 @@ import (
 )
 
 // TestForHopper makes the modules that are embedded Hopper's. Of those for steps of several sequences and for
-// tokens all kernels begin early that are launched there, and so do those for the largest logits; none of them writes to the GPU's memory before it
-// waits. The other modules stay as they are.
+// tokens all kernels begin early that are launched there, and so do those for the largest logits; none of
+// them writes to the GPU's memory before it waits. The other modules stay as they are.
 func TestForHopper(t *testing.T) {
 	files, err := filepath.Glob("../ptx/*.ptx")
 	if err != nil || len(files) == 0 {
