@@ -256,7 +256,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 			m.top = resize(m.top, len(b.Outputs)*plan.TopLen)
 			b.Top = m.top
 		}
-		b.Next = wanting > 0 && (best || top) && m.goesOn(seqs)
+		b.Next = (b.Best != nil || b.Top != nil) && m.goesOn(seqs)
 		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func (s *Stage) run(ctx context.Context, b *plan.Batch, rows int, kv quant.Type)
 	switch {
 	case p.looksAhead(b) && b.Best != nil:
 		p.greedy(b)
-	case p.looksAhead(b) && b.Top != nil:
+	case p.looksAhead(b):
 		p.given(b)
 	default:
 		p.err = p.forget()
