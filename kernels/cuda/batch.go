@@ -55,7 +55,8 @@ type (
 		format, first             int32
 		parts, tops, sums         driver.Ptr
 		alone, splits, span, most int32
-		group, _                  int32
+		group, together, each     int32
+		above, upTo, _            int32
 	}
 )
 
@@ -159,7 +160,11 @@ func (p *pass) ofBatch(kernel string, t quant.Type) string {
 func (p *pass) ofRows(kernel string) string {
 	suffix := fmt.Sprintf("%d_%v", p.HeadDim, p.kv)
 	if p.err == nil && p.dev.functions[kernel+suffix] == nil {
-		p.err = p.dev.loadModuleFor(tensorCapability, "rows"+suffix, []string{"turn" + suffix, "spans" + suffix, "joinSpans" + suffix})
+		names := []string{"turn" + suffix, "spans" + suffix, "joinSpans" + suffix}
+		if p.kv == quant.F16 {
+			names = append(names, "headSpans"+suffix)
+		}
+		p.err = p.dev.loadModuleFor(tensorCapability, "rows"+suffix, names)
 	}
 	return kernel + suffix
 }
@@ -299,15 +304,29 @@ func (p *pass) after(i int) *linear {
 	}
 }
 
-// attendSpans computes the attention of layer i for n rows, and writes it as rows of x of the output
-// matrix. It takes as many rows at a time as there is memory for the spans of.
+// By units, heads of a KV head have a block each as long as a multiprocessor has so many blocks at the most, and spans
+// if it has so many.
+const headBlocks, spanBlocks = 2, 4
+
+// attendSpans computes the attention of layer i for n rows, and writes it as rows of x of the output matrix.
 func (p *pass) attendSpans(i, n int, turn turnArgs) {
-	most, o := p.mostSpans(), &p.layers[i].o
-	splits := min(max(1, ceil(p.depth, p.token.span)), most)
+	deep := p.attentionAt(p.depth)
+	if shallow := p.attentionAt(p.shallow); shallow != deep {
+		p.attendSpansBy(shallow, i, n, turn)
+	}
+	p.attendSpansBy(deep, i, n, turn)
+}
+
+// attendSpansBy does so in one way, for the rows that it is the way of. It takes as many rows at a time as there is memory
+// for the spans of.
+func (p *pass) attendSpansBy(way attention, i, n int, turn turnArgs) {
+	o := &p.layers[i].o
+	splits := way.splits(p.depth)
 	args := spansArgs{
 		turn: turn, to: p.xRows(o, int(p.token.all[i].o.length), n), format: p.token.all[i].o.format,
 		parts: p.parts, tops: p.tops, sums: p.sums,
-		splits: int32(splits), span: int32(p.token.span), most: int32(most), group: int32(p.Group()),
+		splits: int32(splits), span: int32(way.span), most: int32(way.most), group: int32(p.Group()),
+		above: int32(way.above), upTo: int32(way.upTo),
 	}
 	if p.alone {
 		args.alone = 1
@@ -318,7 +337,14 @@ func (p *pass) attendSpans(i, n int, turn turnArgs) {
 	}
 	for first := 0; first < n; first += together {
 		here := min(together, n-first)
-		call(p, p.ofRows("spans"), here*p.Heads*splits, spansThreads, args)
+		if way.units {
+			heads, shares := p.shareHeads(headBlocks * p.dev.info.SMs / (here * splits))
+			each := max(1, here*shares*splits/(spanBlocks*p.dev.info.SMs))
+			args.together, args.each = int32(heads), int32(each)
+			call(p, p.ofRows("headSpans"), here*shares*ceil(splits, each), spansThreads, args)
+		} else {
+			call(p, p.ofRows("spans"), here*p.Heads*splits, spansThreads, args)
+		}
 		if splits > 1 {
 			call(p, p.ofRows("joinSpans"), here*p.Heads, p.HeadDim, args)
 		}

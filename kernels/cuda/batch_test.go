@@ -172,17 +172,19 @@ func floatsOf(b []byte) []float32 {
 
 // TestBatchBits computes sequences together and one token at a time: not a bit may differ, in
 // sequences of several spans and of one, short prompts, batches of one row and of more than a
-// block takes, for all heads, types of keys and values and types of weights.
+// block takes, for all heads, types of keys and values and types of weights, and where attention is by units for
+// products of matrices from some position on.
 func TestBatchBits(t *testing.T) {
 	for i, c := range []struct {
-		headDim, group int
-		types          []quant.Type
+		headDim, group, ffn, sms, above int
+		types                           []quant.Type
 	}{
-		{64, 1, []quant.Type{quant.Q4_0}},
-		{128, 2, []quant.Type{quant.Q4_K, quant.Q6_K, quant.F32, quant.Q8_0, quant.IQ4_NL, quant.IQ4_NL, quant.Q2_K}},
-		{64, 3, []quant.Type{quant.Q5_0, quant.Q3_K, quant.IQ4_XS, quant.Q8_0, quant.F16, quant.F16, quant.BF16}},
+		{64, 1, 256, 4, 14, []quant.Type{quant.Q4_0}},
+		// Two heads of a KV head together, and a third one, but where there are few rows one by itself.
+		{128, 3, 2048, 8, 7, []quant.Type{quant.Q4_K, quant.Q6_K, quant.F32, quant.Q8_0, quant.IQ4_NL, quant.IQ4_NL, quant.Q2_K}},
+		{64, 3, 256, 4, 0, []quant.Type{quant.Q5_0, quant.Q3_K, quant.IQ4_XS, quant.Q8_0, quant.F16, quant.F16, quant.BF16}},
 	} {
-		p := shape(t, c.headDim, c.group, c.types...)
+		p := shapeOf(t, c.ffn, c.headDim, c.group, c.types...)
 		for j, typ := range kvTypes {
 			if *realGPU < 0 && (i != j || testing.Short() && i > 0) {
 				continue // takes long in the emulator
@@ -192,7 +194,8 @@ func TestBatchBits(t *testing.T) {
 				if n := lengthOfSeq(0, long) + lengthOfSeq(1, long) + lengthOfSeq(2, long) - 3*2; long && n <= rowsAtOnce {
 					t.Fatalf("%d rows go through a block together", n)
 				}
-				s := tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, plan.Options{MaxRows: rowsAtOnce + 16, MaxCtx: 200})
+				s := tokenStageFor(t, tokenGPU(t, tensorCapability, c.sms), p, plan.Options{MaxRows: rowsAtOnce + 16, MaxCtx: 200})
+				s.token.unitsAbove = c.above
 				for _, k := range append([]quant.Type{p.Head.W.Type}, c.types...) {
 					if s.dev.functions["slots_"+k.String()] == nil {
 						t.Errorf("the first tokens of weights in %v wait for their kernels", k)

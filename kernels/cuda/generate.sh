@@ -17,6 +17,7 @@ modules() {
 	done
 	echo sm_80 ptx70 tensor -DTENSOR
 	for head in 64 128; do
+		echo sm_80 ptx70 headToken${head}_F16 -DHEAD_TOKEN -DHEAD=$head
 		for cache in F32 F16 Q8_0; do
 			echo sm_70 ptx60 plainToken${head}_$cache -DPLAIN_TOKEN -DHEAD=$head -DCACHE=$cache
 			echo sm_80 ptx70 token${head}_$cache -DTOKEN -DHEAD=$head -DCACHE=$cache

@@ -100,7 +100,11 @@ func (p *pass) records(b *plan.Batch) {
 	g.passes++
 	splits, span := p.split()
 	if p.slots != 0 {
-		splits, span = ceil(p.depth, p.token.span), 0
+		way := p.attentionAt(p.depth)
+		splits, span = ceil(p.depth, way.span), way.span
+		if p.attentionAt(p.shallow) != way {
+			span = 0 // both ways
+		}
 	}
 	g.key = graphKey{rows: p.rows, outputs: len(b.Outputs), splits: splits, span: span, kv: p.kv, best: b.Best != nil, top: b.Top != nil, alone: p.alone}
 	g.recording = true

@@ -18,6 +18,7 @@ type pass struct {
 	rows    int
 	kv      quant.Type
 	depth   int        // positions of the longest sequence
+	shallow int        // and those that the first row of all sees at the least
 	many    bool       // rows are multiplied in float16
 	alone   bool       // each of several rows is of another sequence
 	spans   driver.Ptr // cacheRows
@@ -103,12 +104,14 @@ func (p *pass) begin(b *plan.Batch) {
 	numbers := unsafe.Slice((*int32)(unsafe.Pointer(&p.staging.bytes[n*int(unsafe.Sizeof(cacheRow{}))])), 2*n)
 	tokens, outputs := numbers[:n], numbers[n:]
 	row := 0
+	p.shallow = math.MaxInt
 	for _, span := range b.Spans {
 		for i := range span.N {
 			spans[row] = rowOf(&span, i)
 			row++
 		}
 		p.depth = max(p.depth, span.Pos+span.N)
+		p.shallow = min(p.shallow, span.Pos+1)
 	}
 	p.alone = n > 1 && len(b.Spans) == n
 	copy(tokens, b.Tokens)

@@ -205,7 +205,7 @@ func (s *Stage) load() (err error) {
 	// What the driver would else compile when the first prompt comes.
 	p := &pass{Stage: s, kv: s.options.KV}
 	if s.token.layers != 0 {
-		p.tokenKernel()
+		p.tokenKernel(p.attentionAt(1))
 	}
 	if s.slots != 0 {
 		p.batchKernels()

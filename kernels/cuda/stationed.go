@@ -69,7 +69,7 @@ func stepsOf(cols int) int { return ceil(cols/groupLen, tileGroups) }
 
 // blockMemoryOf is that of a plan, as yet without weights.
 func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
-	m.sums = max(p.Width, p.QDim(), p.FFN) / groupLen * slotBytes
+	m.sums = max(xBytes(p.Dims), d.headsBytes(p))
 	sizes := map[sumsKey]int{}
 	for i := range p.Blocks {
 		d.eachMatrix(&p.Blocks[i], func(matrix, _, cols, pairs int) {
@@ -89,6 +89,9 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 	m.size = m.weights
 	return m
 }
+
+// xBytes is what x of the widest product takes.
+func xBytes(d plan.Dims) int { return max(d.Width, d.QDim(), d.FFN) / groupLen * slotBytes }
 
 // eachMatrix calls f for the matrices of a block of a plan, of which those of one type that are
 // multiplied with the same activations are one: with its number in a layer, its rows and columns,

@@ -7,6 +7,7 @@ import (
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
+	"qgo/quant"
 )
 
 // Decode of one token in one launch, but for the embedding and the head: see src/token.h.
@@ -20,7 +21,7 @@ type tokenArgs struct {
 	layer                                           uint32
 	rest, sums, own                                 int32
 	count, width, ffnWidth, heads, kvHeads, group   int32
-	splits, span                                    int32
+	splits, span, together, shares                  int32
 	eps, scale, inverseWidth                        float32
 	partsOfX                                        int32
 }
@@ -40,15 +41,16 @@ const tokenCapability = 70
 
 // token is what these kernels need.
 type token struct {
-	layers   driver.Ptr // 0 if the stage computes tokens by launches
-	all      []tokenLayer
-	bytes    int // of the codes of one
-	words    tokenWords
-	memory   blockMemory
-	count    uint32     // layers so far
-	skips    driver.Ptr // where launches that wait for a token learn that none comes
-	patience int32      // of those
-	span     int        // positions of attention that a multiprocessor takes at the least
+	layers               driver.Ptr // 0 if the stage computes tokens by launches
+	all                  []tokenLayer
+	bytes                int // of the codes of one
+	words                tokenWords
+	memory               blockMemory
+	count                uint32     // layers so far
+	skips                driver.Ptr // where launches that wait for a token learn that none comes
+	patience             int32      // of those
+	span                 int        // positions of attention that a multiprocessor takes at the least
+	unitSpan, unitsAbove int        // see spans.go
 }
 
 // tokenWords are the vectors that blocks hand to each other: see src/exchange.h.
@@ -56,7 +58,7 @@ type tokenWords struct{ before, between, qkv, attn, ffn, parts, softmax driver.P
 
 // each calls f for all of them, with the number of their words of 32 bits.
 func (w *tokenWords) each(d *Device, p plan.Plan, f func(at *driver.Ptr, words int)) {
-	items := max(d.info.SMs, p.Heads) // heads times spans, at most: see attentionSpans
+	items := p.Heads * max(d.mostSpans(p.Heads), d.mostSpans(p.KVHeads))
 	for _, v := range []struct {
 		at *driver.Ptr
 		n  int
@@ -95,7 +97,7 @@ func (s *Stage) loadToken() error {
 	if !s.dev.hasToken(s.Plan) {
 		return nil
 	}
-	s.token.span = 256 // so many take hardly longer than one
+	s.token.span, s.token.unitSpan, s.token.unitsAbove = spanLen, unitSpan(s.HeadDim), unitsAbove
 	s.token.patience = patience
 	s.token.memory = s.dev.blockMemoryOf(s.Plan)
 	all := make([]tokenLayer, len(s.layers))
@@ -120,11 +122,17 @@ func (s *Stage) loadToken() error {
 	return err
 }
 
-func (p *pass) tokenKernel() string {
+func (p *pass) tokenKernel(way attention) string {
 	if capability(p.dev.info) < tensorCapability {
 		return p.ofCache("plainToken", tokenCapability, p.token.memory.size)
 	}
-	return p.ofCache("token", tensorCapability, p.token.memory.size)
+	kernel := p.ofCache("token", tensorCapability, p.token.memory.size)
+	if p.kv == quant.F16 && p.options.MaxCtx > p.token.unitsAbove { // loaded at the first token, not in the middle of a text
+		if units := p.ofCache("headToken", tensorCapability, p.token.memory.size); way.units {
+			return units
+		}
+	}
+	return kernel
 }
 
 // inLaunches reports whether a batch is computed so, each row in a launch of its own: two rows
@@ -142,23 +150,17 @@ func (p *pass) inLaunches() bool {
 // an estimate.
 const smallLayer = 26 << 20
 
-// mostSpans is how many spans a head has at the most: so many that each block has one.
-func (p *pass) mostSpans() int { return min(max(1, p.dev.info.SMs/p.Heads), maxSplits) }
-
-// attentionSpans returns how the positions of a head are shared between blocks: each head
-// has at most so many spans that each block has one.
-func (p *pass) attentionSpans(depth int) (splits, span int) {
-	splits = min(max(1, ceil(depth, p.token.span)), p.mostSpans())
-	span = ceil(depth, splits)
-	return ceil(depth, span), span // none without positions
-}
-
 // tokenBlocks runs all transformer blocks for one row, whose hidden state is number i. All
 // blocks of its grid are there at a time, or they would wait for ever: there is one for each
 // multiprocessor, and a launch of which a multiprocessor cannot hold one fails. If skips is not 0, it
 // is where the launch learns whether it is to do anything.
 func (p *pass) tokenBlocks(i int, row cacheRow, skips driver.Ptr) {
-	splits, span := p.attentionSpans(int(row.pos) + 1)
+	way := p.attentionAt(int(row.pos) + 1)
+	splits, span := way.spans(int(row.pos) + 1)
+	var together, shares int
+	if way.units {
+		together, shares = p.shareHeads(p.dev.info.SMs / splits)
+	}
 	t := &p.token
 	args := tokenArgs{
 		layers: t.layers, hidden: p.hidden + driver.Ptr(4*i*p.Width),
@@ -166,14 +168,14 @@ func (p *pass) tokenBlocks(i int, row cacheRow, skips driver.Ptr) {
 		rope: p.rope, skips: skips, row: row, layer: t.count + 1,
 		rest: t.memory.rest, sums: int32(t.memory.sums), own: int32(t.memory.own),
 		count: int32(len(p.layers)), width: int32(p.Width), ffnWidth: int32(p.FFN), heads: int32(p.Heads), kvHeads: int32(p.KVHeads), group: int32(p.Group()),
-		splits: int32(splits), span: int32(span),
+		splits: int32(splits), span: int32(span), together: int32(together), shares: int32(shares),
 		eps: p.Eps, scale: float32(1 / math.Sqrt(float64(p.HeadDim))), inverseWidth: 1 / float32(p.Width),
 		partsOfX: 1,
 	}
 	if p.options.Exact {
 		args.partsOfX = 2
 	}
-	call(p, p.tokenKernel(), p.dev.info.SMs, tokenThreads, args)
+	call(p, p.tokenKernel(way), p.dev.info.SMs, tokenThreads, args)
 	if p.err == nil {
 		t.count += uint32(len(p.layers))
 	}

@@ -1,6 +1,6 @@
 // The kernels of one module. TYPE selects those for a format of weights, CEILINGS those
 // that measure the GPU, TENSOR those for GPUs with units for products of matrices, FLASH,
-// with HEAD and CACHE, attention by such units, and TOKEN and PLAIN_TOKEN, with the same,
+// with HEAD and CACHE, attention by such units, and TOKEN, PLAIN_TOKEN and HEAD_TOKEN, with the same,
 // what computes a token in one launch with and without them; without any they are those for
 // everything else. The driver compiles a module when it is loaded, which takes a second for
 // the larger ones. EMULATOR selects a part of all for the emulator.
@@ -17,6 +17,9 @@ TOKEN_KERNEL(HEAD, CACHE)
 #elif defined(PLAIN_TOKEN)
 #include "token.h"
 PLAIN_TOKEN_KERNEL(HEAD, CACHE)
+#elif defined(HEAD_TOKEN)
+#include "token.h"
+HEAD_TOKEN_KERNEL(HEAD)
 #elif defined(ROWS)
 #include "rows.h"
 ROWS_KERNELS(HEAD, CACHE)
@@ -45,6 +48,8 @@ MATRIX_KERNELS(TYPE)
 HEADS_AND_CACHES(ROWS_KERNELS)
 HEADS_AND_CACHES(TOKEN_KERNEL)
 HEADS_AND_CACHES(PLAIN_TOKEN_KERNEL)
+HEAD_TOKEN_KERNEL(64)
+HEAD_TOKEN_KERNEL(128)
 FORMATS(STREAM_KERNELS)
 #elif EMULATOR == 2
 #include "matmul.h"

@@ -3,6 +3,7 @@
 // come ahead (stationed.h).
 #pragma once
 #include "exchange.h"
+#include "heads.h"
 #include "span.h"
 #include "stationed.h"
 
@@ -19,6 +20,7 @@ struct TokenArgs {
 	int rest;                     // 0 if all weights fit into blocks' memory
 	int sums, own;                // where they begin in a block's memory, in bytes; before them is x, behind them weights
 	int count, width, ffnWidth, heads, kvHeads, group, splits, span; // group: heads on a KV head
+	int together, shares;         // of attention by units for products of matrices: heads of a KV head that a block computes, and so many blocks do for a span
 	float eps, scale;             // of norms, and of queries
 	float inverseWidth;           // 1/width
 	int partsOfX;                 // 1, or 2 for more bits
@@ -28,6 +30,7 @@ struct TokenArgs {
 // do, for functions that are not part of their callers.
 struct Place {
 	int head, kvHead, split;
+	SomeHeads some; // with units for products of matrices
 };
 
 DEVICE Place *thePlace() {
@@ -67,6 +70,99 @@ template <int D> DEVICE float merged(Words parts, Words softmax, int first, int 
 		}
 	}
 	return divide(mine.out, mine.sum);
+}
+
+// tokenHeads computes the heads over spans of positions by units for products of matrices, a block some of a KV head over
+// one span. Those that see the token's own position store its key and value, which are the same in all.
+template <int D> FUNCTION void tokenHeads(int layer) {
+	typedef Heads<D> Some;
+	const TokenArgs &a = *theArgs();
+	Place &place = *thePlace();
+	const SomeHeads &heads = place.some; // read again where they are wanted: registers are few
+	SHARED(typename Some::Queries, queries, 1);
+	SHARED(typename Some::Scales, scales, 1);
+	SHARED(float, own, 2 * D); // key and value of the token
+	int team = warp() / Some::parts;
+	const CacheRow &row = a.row;
+	u32 number = a.layer + layer, phase = number % 2;
+#pragma unroll 1
+	for (int item = block(); item < a.shares * a.splits; item += blocks()) {
+		if (blocks() < a.shares * a.splits) {
+			computing(); // those before have been used
+			if (thread() == 0) place.some = SomeHeads::of(item % a.shares, a.group, a.together), place.split = item / a.shares;
+			computing();
+		}
+		int begin = place.split * a.span, end = minimum(row.pos + 1, begin + a.span);
+		Cache<CacheF16> keys(row, layer, 0, heads.kvHead, a.kvHeads, D), values(row, layer, 1, heads.kvHead, a.kvHeads, D);
+		Some some(keys, values);
+#pragma unroll 1
+		for (u32 i = thread(); i < (end == row.pos + 1 ? heads.count + 2 : heads.count) * D; i += kTokenThreads) {
+			u32 which = i / D, at = i % D;
+			int matrix = larger((int)which - heads.count + 1, 0);
+			int x = (matrix ? a.heads + (matrix - 1) * a.kvHeads + heads.kvHead : heads.first + which) * D;
+			float2v both = a.qkv.awaitTwo(x + at, x + (at ^ D / 2), phase);
+			float value = both[0];
+			const float *angle = theAngles<D>() + at % (D / 2);
+			if (matrix < 2) value = turned(value, at < D / 2 ? -both[1] : both[1], angle[0], angle[D / 2]);
+			if (matrix == 0) Some::put(*queries, which, at, value * a.scale);
+			else own[(matrix - 1) * D + at] = (matrix == 1 ? keys : values).store(row.pos, at, value);
+		}
+		// The token's own is read for nothing. Before, this would hold up what waits for Q, K and V.
+		if (team < Some::teams) some.start(team, begin, end);
+		computing();
+		const typename Some::Made made = {heads.count, (float *)blockMemory(), scales}; // where x of products comes
+		if (team < Some::teams) some.attend(*queries, team, own, own + D, row.pos, made);
+		computing();
+		Some::weigh(made);
+		computing();
+#pragma unroll 1
+		for (u32 i = thread(); i < heads.count * D; i += kTokenThreads) {
+			u32 which = i / D, at = i % D;
+			int head = heads.first + which, to = head * a.splits + place.split;
+			Span span = Some::joined(made, which, at);
+			if (a.splits == 1) {
+				a.attn.publish(head * D + at, divide(span.out, span.sum), phase);
+				continue;
+			}
+			a.parts.publish(to * D + at, span.out, number);
+			if (at < 2) a.softmax.publish(2 * to + at, at == 0 ? span.top : span.sum, number);
+		}
+	}
+}
+
+// mergeHeads merges the spans of heads: the blocks of some heads' spans share those.
+template <int D> FUNCTION void mergeHeads(int layer) {
+	const TokenArgs &a = *theArgs();
+	float2v *made = (float2v *)blockMemory(); // [spans][D / 2]
+	SHARED(SpanFactors, factors, 1);
+	u32 number = a.layer + layer;
+	int splits = a.splits;
+#pragma unroll 1
+	for (u32 item = block(); item < a.shares * splits; item += blocks()) {
+		u32 split = item / a.shares;
+		SomeHeads some = SomeHeads::of(item - split * a.shares, a.group, a.together);
+#pragma unroll 1
+		for (int head = some.first + split; head < some.first + some.count; head += splits) {
+			computing(); // what was there has been used
+			int first = head * splits;
+#pragma unroll 1
+			for (int s = warp(); s < splits; s += kTokenWarps) {
+				uint4v seen[D / 64];
+				auto at = [&](int j) INLINED { return j * kWarp + lane(); };
+#pragma unroll
+				for (int j = 0; j < D / 64; j++) seen[j] = a.parts.read((first + s) * (D / 2) + at(j));
+				if (s == 0) factors->make(splits, [&](int i) INLINED { return a.softmax.await(first + i, a.softmax.read(first + i), number); });
+#pragma unroll
+				for (int j = 0; j < D / 64; j++) made[s * (D / 2) + at(j)] = a.parts.await((first + s) * (D / 2) + at(j), seen[j], number);
+			}
+			computing();
+			if (thread() >= D) continue;
+			float out = 0;
+#pragma unroll 4
+			for (int s = 0; s < splits; s++) out = multiplyAdd(((float *)made)[s * D + thread()], factors->of[s], out);
+			a.attn.publish(head * D + thread(), divide(out, factors->sum), number % 2);
+		}
+	}
 }
 
 // tokenAttention computes the heads over spans of positions, a block one head over one
@@ -137,12 +233,18 @@ template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int 
 	});
 }
 
-template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a) {
+// tokenBlocks runs all transformer blocks, products by units for products of matrices (Tiles) or not, attention by
+// them (Units) or not.
+template <class K, int D, bool Tiles, bool Units> DEVICE void tokenBlocks(const TokenArgs &a) {
 	if (Tiles) startNext();
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest, Tiles ? a.skips : 0);
 	u8 *memory = (u8 *)blockMemory();
 	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
-	if (thread() == 0) *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads}, *theArgs() = a;
+	if (thread() == 0) {
+		if (Units) *thePlace() = {0, 0, block() / a.shares, SomeHeads::of(block() % a.shares, a.group, a.together)};
+		else *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads, {}};
+		*theArgs() = a;
+	}
 	if (thread() < D) theAngles<D>()[thread()] = a.rope[(u64)a.row.pos * D + thread()];
 	makeForms<Tiles>(a.partsOfX);
 	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
@@ -170,7 +272,13 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			const Piece &p = l.pieces[m];
 			int rows = 2 * p.count;
 			bool ofQKV = m < kOutputMatrix;
-			if (m == kOutputMatrix && block() < a.heads * a.splits) tokenAttention<K, D>(layer);
+			if (m != kOutputMatrix) {
+			} else if constexpr (Units) {
+				if (block() < a.shares * a.splits) tokenHeads<D>(layer);
+				if (block() < a.shares * a.splits && a.splits > 1) mergeHeads<D>(layer);
+			} else if (block() < a.heads * a.splits) {
+				tokenAttention<K, D>(layer);
+			}
 
 			// The weights of all of Q, K and V are there at the same time, and used.
 			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
@@ -200,12 +308,13 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 			rows = 2 * p.count;
 			int first = 2 * p.first, fours = foursOf(p.parts);
 			const float4v *parts = (const float4v *)(memory + p.sums);
-			bool gated = m == kGateUpMatrix;
+			int now = anew(m); // there are no registers for what follows from it
+			bool gated = now == kGateUpMatrix, norms = gated || now < kOutputMatrix;
 			for (t = anew(thread()); (t & -kWarp) < 4 * rows; t += kTokenThreads) {
 				int row = (u32)t / 4, i = (u32)t % 4;
 				float4v four = 0;
 				if (i < fours) four = parts[row * fours + i];
-				float scale = ofQKV || gated ? normScale(squares(), a.width, a.inverseWidth, a.eps) : 1;
+				float scale = norms ? normScale(squares(), a.width, a.inverseWidth, a.eps) : 1;
 				float v = sumOfFour(four[0], four[1], four[2], four[3]);
 				v += exchange(v, 1);
 				v += exchange(v, 2);
@@ -213,12 +322,13 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 				if (i > 0 || row >= rows) continue;
 				if (gated) {
 					if (row % 2 == 0) a.ffn.publish((u32)(first + row) / 2, gatedBy(v * scale, up * scale), phase);
-				} else if (ofQKV) {
+				} else if (norms) {
 					if (p.bias && t >= kTokenThreads) bias = p.bias[row];
 					a.qkv.publish(first + row, multiplyAdd(v, scale, bias), phase);
 				} else {
-					v = own[row] += v;
-					if (m == kOutputMatrix) a.between.publish(first + row, v, phase);
+					float *mine = (float *)(memory + anew(a.own)) + row;
+					v = *mine += v;
+					if (now == kOutputMatrix) a.between.publish(first + row, v, phase);
 					else if (layer < a.count - 1) a.before.publish(first + row, v, phase ^ 1);
 					else a.hidden[first + row] = v;
 				}
@@ -230,10 +340,14 @@ template <class K, int D, bool Tiles> DEVICE void tokenBlocks(const TokenArgs &a
 	}
 }
 
-// token with units for products of matrices, plainToken without.
+// token with units for products of matrices, plainToken without, and headToken with attention by them, too, of float16
+// numbers.
 #define TOKEN_KERNEL(D, type) TOKEN_KERNEL_(D, type)
 #define TOKEN_KERNEL_(D, type) \
-	KERNEL(token##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D, true>(a); }
+	KERNEL(token##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D, true, false>(a); }
 #define PLAIN_TOKEN_KERNEL(D, type) PLAIN_TOKEN_KERNEL_(D, type)
 #define PLAIN_TOKEN_KERNEL_(D, type) \
-	KERNEL(plainToken##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D, false>(a); }
+	KERNEL(plainToken##D##_##type, TokenArgs, kAllThreads) { tokenBlocks<CacheOf_##type, D, false, false>(a); }
+#define HEAD_TOKEN_KERNEL(D) HEAD_TOKEN_KERNEL_(D)
+#define HEAD_TOKEN_KERNEL_(D) \
+	KERNEL(headToken##D##_F16, TokenArgs, kAllThreads) { tokenBlocks<CacheF16, D, true, true>(a); }
