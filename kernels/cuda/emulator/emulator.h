@@ -160,6 +160,10 @@ static inline void loadTilesAs(u32 (&r)[4], Shared row, bool transposed) {
 }
 static inline void loadTiles(u32 (&r)[4], Shared row) { loadTilesAs(r, row, false); }
 static inline void loadTransposed(u32 (&r)[4], Shared row) { loadTilesAs(r, row, true); }
+static inline int multiplyBytes(u32 first, u32 second, u32 bytes, int sum) {
+	for (int i = 0; i < 4; i++) sum += (short)((i < 2 ? first : second) >> 16 * (i % 2)) * (int)(bytes >> 8 * i & 0xff);
+	return sum;
+}
 static inline void multiplyTiles(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 	u32 mine[6] = {a[0], a[1], a[2], a[3], b0, b1};
 	const u32 *all = gather(mine, 6);

@@ -232,7 +232,7 @@ template <class F, int N> DEVICE void few(const BatchArgs &a) {
 			scales[r] = scaleOf<F>(rows[r], g);
 		}
 #pragma unroll
-		for (int i = 0; i < N; i++) products[i].template add<2>(w, scales, x + i * groups, first, groups, zeros);
+		for (int i = 0; i < N; i++) products[i].template add<2>(w, scales, x + i * groups, first, groups, zeros, false);
 	}
 #pragma unroll
 	for (int i = 0; i < N; i++) {
@@ -241,9 +241,6 @@ template <class F, int N> DEVICE void few(const BatchArgs &a) {
 		if (mine < 2 && r <= last && firstX + i < a.n) leave(a, part, firstX + i, r, sum);
 	}
 }
-
-// Weights whose products with parts of x are integers.
-template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
 
 // pairs is batch for weights in float16, whose products are not exact: so that they are added as
 // the token's kernel adds them, a tile has four groups as there, and for each in its columns two

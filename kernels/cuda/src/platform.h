@@ -75,6 +75,14 @@ DEVICE u32 andOr(u32 a, u32 b, u32 c) {
 	return r;
 }
 
+// multiplyBytes adds the products of four signed integers of 16 bits, two in each word, with the bytes of a word, which
+// have no sign. Needs compute capability 6.1.
+DEVICE int multiplyBytes(u32 first, u32 second, u32 bytes, int sum) {
+	asm("dp2a.lo.s32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(first), "r"(bytes));
+	asm("dp2a.hi.s32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(second), "r"(bytes));
+	return sum;
+}
+
 // permute returns four of the eight bytes of a and b (a's are 0 to 3), chosen by
 // the low three bits of each of the low four nibbles of selector, whose fourth
 // bits are to be zero; nibbles above do not count.

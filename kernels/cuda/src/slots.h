@@ -45,12 +45,13 @@ struct XRows {
 	DEVICE_METHOD void put(int r, int i, bool there, float4v v, const Form<true> &form) const {
 		constexpr int quads = kGroup / 4;
 		if (!rowsOfX) return store(slots + (u64)r * groups, i, there, v, form);
-		Quad q = quadOf(i, v, form);
+		Quad q = quadOf(v, false);
+		uint2v words = halvesOf(i, q.parts[0], form);
 		float total = (q.sum + exchange(q.sum, quads / 2)) * form.total;
 		if (!there) return;
 		u64 at = (u64)(i / quads) * rowsOfX + r;
 		RowOfX *all = (RowOfX *)slots;
-		*(uint2v *)((u8 *)all[at].halves + form.at) = q.parts[0];
+		*(uint2v *)((u8 *)all[at].halves + form.at) = words;
 		if (form.total != 0) {
 			if (i % quads > 0) return;
 			TailsOf<true> &tails = tailsOf<true>(all, groups, rowsOfX)[at / 2];

@@ -86,6 +86,12 @@ template <int N> struct Constant {
 	static constexpr int value = N;
 };
 
+// Of how many integers numbers of x are: 1, or 2.
+DEVICE int *partsOfX() {
+	SHARED(int, one, 1);
+	return one;
+}
+
 // productsOf writes the products of a block's pairs of a matrix of a layer with x to its
 // memory: [pair][row][part of the columns, in fours], of all pairs of a tile.
 template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
@@ -93,6 +99,7 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 	u8 *memory = (u8 *)blockMemory();
 	int groups = p.groups, parts = p.parts, items = p.items, last = p.count - 1;
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups, tile = 0, part = warp();
+	bool both = Tiles && *partsOfX() > 1;
 	while (part >= parts) part -= parts, tile++;
 #pragma unroll 1
 	for (int item = warp(); item < items; item += kTokenWarps) {
@@ -122,7 +129,7 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 					w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
 					scales[r] = scaleOf<F>(rows[r], g);
 				}
-				products.template add<n>(w, scales, slots(), first, groups, zeros());
+				products.template add<n>(w, scales, slots(), first, groups, zeros(), both);
 			}
 		};
 		if (tile * kTilePairs + kTilePairs / 2 <= last) multiply(Constant<2>());
@@ -282,6 +289,7 @@ template <bool Tiles> DEVICE void makeForms(int parts) {
 	constexpr int quads = kGroup / 4;
 	int format = thread() / quads, quad = thread() % quads;
 	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
+	if (thread() == 0) *partsOfX() = parts;
 	if (format >= kFormats) return;
 	forms<Tiles>()[thread()] = formOf<Tiles>(format, quad, parts);
 }

@@ -105,7 +105,7 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 				w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
 				scales[r] = scaleOf<F>(rows[r], g);
 			}
-			products.template add<2>(w, scales, x, first, groups, zeros);
+			products.template add<2>(w, scales, x, first, groups, zeros, false);
 		}
 		warpBarrier(); // they have been used
 		float sum = products.finish() * scale;
