@@ -16,13 +16,21 @@ const (
 	unitsAbove = 1024
 )
 
-// unitSpan is the length of a span by units: two rounds of the teams of warps that a block has.
+// What src/heads.h is written for.
+const (
+	unitChunk = 16 // positions at a time of a team of warps
+	mostTeams = 8
+	mostGroup = 8 // heads of a block
+)
+
+// unitTeams is how many teams of warps compute heads of so many values.
+func unitTeams(headDim int) int { return min(mostTeams, tokenWarps*64/headDim) }
+
+// unitRow is the bytes of what a team makes of a head.
+func unitRow(headDim int) int { return 4 * (headDim + 4) }
+
+// unitSpan is the length of a span by units: two rounds of the teams that a block has.
 func unitSpan(headDim int) int { return 2 * unitChunk * unitTeams(headDim) }
-
-// unitTeams is how many teams of warps compute heads of so many values, unitChunk positions at a time.
-func unitTeams(headDim int) int { return min(8, tokenWarps*64/headDim) }
-
-const unitChunk = 16
 
 // attention is a way to compute it.
 type attention struct {
@@ -40,7 +48,7 @@ func (p *pass) attentionAt(depth int) attention {
 	case depth <= t.unitsAbove:
 		a.upTo = t.unitsAbove
 	default:
-		a = attention{true, t.unitSpan, p.dev.mostSpans(p.KVHeads * ceil(p.Group(), mostTogether(p.Dims))), t.unitsAbove, math.MaxInt32}
+		a = attention{true, t.unitSpan, p.dev.mostUnitSpans(p.Dims), t.unitsAbove, math.MaxInt32}
 	}
 	return a
 }
@@ -60,6 +68,11 @@ func (a attention) spans(depth int) (splits, span int) {
 // block has one.
 func (d *Device) mostSpans(heads int) int { return min(max(1, d.info.SMs/heads), maxSplits) }
 
+// mostUnitSpans is that by units.
+func (d *Device) mostUnitSpans(p plan.Dims) int {
+	return d.mostSpans(p.KVHeads * ceil(p.Group(), mostTogether(p)))
+}
+
 // shareHeads returns how many heads of a KV head a block has by units, and how many blocks have all heads: as many as
 // there may be.
 func (p *pass) shareHeads(most int) (together, shares int) {
@@ -74,11 +87,8 @@ func (p *pass) shareHeads(most int) (together, shares int) {
 // mostTogether is how many heads of a KV head a block computes at the most: what its teams of warps make of them comes
 // where x does later, of so many bytes.
 func mostTogether(d plan.Dims) int {
-	return min(d.Group(), max(1, xBytes(d)/(unitTeams(d.HeadDim)*unitRow(d.HeadDim))))
+	return min(d.Group(), mostGroup, max(1, xBytes(d)/(unitTeams(d.HeadDim)*unitRow(d.HeadDim))))
 }
-
-// unitRow is the bytes of what a team makes of a head.
-func unitRow(headDim int) int { return 4 * (headDim + 4) }
 
 // headsBytes is what attention needs there: for one head at the least, and for the spans of a head that are merged. See
 // mergeHeads of src/token.h.
@@ -86,6 +96,5 @@ func (d *Device) headsBytes(p plan.Plan) int {
 	if capability(d.info) < tensorCapability {
 		return 0
 	}
-	spans := d.mostSpans(p.KVHeads * ceil(p.Group(), mostTogether(p.Dims)))
-	return roundUpTo(max(unitTeams(p.HeadDim)*unitRow(p.HeadDim), 4*spans*p.HeadDim), 16)
+	return roundUpTo(max(unitTeams(p.HeadDim)*unitRow(p.HeadDim), 4*d.mostUnitSpans(p.Dims)*p.HeadDim), 16)
 }

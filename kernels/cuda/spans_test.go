@@ -12,6 +12,7 @@ import (
 func TestAttentionAt(t *testing.T) {
 	small := plan.Dims{Width: 896, FFN: 4864, Heads: 14, KVHeads: 2, HeadDim: 64}
 	large := plan.Dims{Width: 1536, FFN: 8960, Heads: 12, KVHeads: 2, HeadDim: 128}
+	many := plan.Dims{Width: 2048, FFN: 8192, Heads: 32, KVHeads: 2, HeadDim: 64} // more heads of a KV head than a block takes
 	const sms = 132
 	for _, c := range []struct {
 		dims             plan.Dims
@@ -35,6 +36,7 @@ func TestAttentionAt(t *testing.T) {
 		{large, 8, quant.F16, 1024, false, 4, 256, 0, 0},
 		{large, 8, quant.F16, 1025, true, 5, 205, 1, 12},
 		{large, 8, quant.F16, 8192, true, 37, 222, 6, 2},
+		{many, 9, quant.F16, 32768, true, 33, 993, 8, 4},
 	} {
 		p := &pass{Stage: &Stage{Plan: plan.Plan{Dims: c.dims}, dev: &Device{info: plan.DeviceInfo{Major: c.major, SMs: sms}}}, kv: c.kv}
 		p.token.span, p.token.unitSpan, p.token.unitsAbove = spanLen, unitSpan(c.dims.HeadDim), unitsAbove

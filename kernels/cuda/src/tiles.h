@@ -301,7 +301,7 @@ DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<true> &f
 	if (i % quads == 0) slot.scale = q.scale;
 }
 
-// addGroup adds to a sum what the units have made of a half of a group, or of all of it, of a
+// addGroup adds to a sum what products have made of a half of a group, or of all of it, of a
 // row of weights, where tail is the end of the group's slot.
 template <class F> DEVICE void addGroup(float &to, const Scale &s, int half, const float4v &tail, float sum) {
 	float total = (oneScale<F> ? tail[1] + tail[2] : tail[1 + half]) * kCodeUnit<F>;
