@@ -1,8 +1,12 @@
 package cuda
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"qgo/kernels/cuda/emulator"
+	"qgo/kernels/plan"
 	"qgo/quant"
 )
 
@@ -24,6 +28,37 @@ func TestStreamShape(t *testing.T) {
 		l.w.rows, l.w.cols = int32(c.rows), int32(c.cols)
 		if got := streamShapeOf(l, sms, memory); got != c.want {
 			t.Errorf("%d by %d of %v: %v, want %v", c.rows, c.cols, c.typ, got, c.want)
+		}
+	}
+}
+
+// TestHeadTurns computes logits of so many tokens that warps take turns with the tiles of the head: each
+// is computed, once, for token after token, to the bits of those that are computed for several rows.
+func TestHeadTurns(t *testing.T) {
+	for _, capability := range []int{tensorCapability, hopperCapability} {
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q6_K, quant.F16} {
+			dev := tokenGPUOf(t, emulator.Options{SMs: 4, Capability: capability})
+			p, rng := shape(t, 64, 2, typ), rand.New(rand.NewPCG(1, 2))
+			const odd = 16*tileRows - 3
+			p.Vocab = 2*dev.info.SMs*streamWarps*tileRows + odd
+			embedding := matrix(t, rng, typ, p.Vocab, p.Width)
+			p.Embedding, p.Head.W = &embedding, matrix(t, rng, typ, p.Vocab, p.Width)
+			s := tokenStageFor(t, dev, p, plan.Options{MaxRows: 2, MaxCtx: 100})
+			if tiles, warps := ceil(p.Vocab, tileRows), s.stream.blocks*s.stream.warps; tiles < 2*warps {
+				t.Fatalf("%d tiles are too few for %d warps to take turns", tiles, warps)
+			}
+			a, b := newKV(t, s, 100, quant.F16), newKV(t, s, 100, quant.F16)
+			spanA, spanB := plan.Span{KV: a, N: 1}, plan.Span{KV: b, N: 1}
+			want := logitsOfRows(t, s, []plan.Span{spanA, spanB}, []int32{3, 8})
+			for range 3 {
+				if got := logitsOfRows(t, s, []plan.Span{spanA}, []int32{3}); !slices.Equal(got, want[:p.Vocab]) {
+					t.Fatalf("%v, capability %d: logits of a token differ from those of two", typ, capability)
+				}
+				if got := logitsOfRows(t, s, []plan.Span{spanB}, []int32{8}); !slices.Equal(got, want[p.Vocab:]) {
+					t.Fatalf("%v, capability %d: logits of another token differ from those of two", typ, capability)
+				}
+				bestOf(t, s, a, rng, 1)
+			}
 		}
 	}
 }
