@@ -103,10 +103,18 @@ func (m *Model) compute(ctx context.Context, seqs []Seq) (err error) {
 }
 
 // goesOn reports whether the batch after the next is expected to be one token more of the only sequence: a
-// greedy one, if it is to have more or its caller asks for one at a time, or any, if it comes token by token.
+// greedy one, if it is to have more or its caller asks for one at a time, or any, if it comes token by token and
+// each time something of its logits is wanted.
 func (m *Model) goesOn(seqs []Seq) bool {
 	s := &seqs[m.runs[0].seq]
-	return len(seqs) == 1 && m.slices[0].n == len(m.runs[0].tokens) && (s.tops() && len(s.Tokens) == 1 || s.Greedy == 1 || len(s.Out)+1 < s.Greedy)
+	switch {
+	case len(seqs) != 1 || m.slices[0].n < len(m.runs[0].tokens):
+		return false
+	case m.batch.Best != nil:
+		return s.Greedy == 1 || len(s.Out)+1 < s.Greedy
+	default:
+		return s.Want != WantNone && s.Greedy == 0 && len(s.Tokens) == 1
+	}
 }
 
 // nextGreedy appends the runs that compute the token after the latest one of every
@@ -256,7 +264,7 @@ func (m *Model) advance(ctx context.Context, seqs []Seq) error {
 			m.top = resize(m.top, len(b.Outputs)*plan.TopLen)
 			b.Top = m.top
 		}
-		b.Next = (b.Best != nil || b.Top != nil) && m.goesOn(seqs)
+		b.Next = wanting > 0 && m.goesOn(seqs)
 		if err := m.runBatch(ctx, seqs, wanting == 1); err != nil {
 			return err
 		}

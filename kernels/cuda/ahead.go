@@ -19,8 +19,9 @@ import (
 type ahead struct {
 	row     cacheRow
 	kv      quant.Type
-	given   bool  // the host chooses its token
-	token   int32 // else, what the pass before has found
+	given   bool       // the host chooses its token
+	y       driver.Ptr // then, where its logits come, or 0: it finds the largest
+	token   int32      // else, what the pass before has found
 	started bool
 	slot    int    // of the pinned memory, where what it finds comes
 	number  uint32 // that comes with its token
@@ -28,7 +29,7 @@ type ahead struct {
 
 // looksAhead reports whether batch b is one token whose pass the next one's can follow at once.
 func (p *pass) looksAhead(b *plan.Batch) bool {
-	return p.rows == 1 && len(b.Outputs) == 1 && (b.Best != nil || b.Top != nil) && p.inLaunches() && p.Embedding != nil && p.Head != nil && p.streams(1)
+	return p.rows == 1 && len(b.Outputs) == 1 && (b.Best != nil || b.Top != nil || p.reach(b.Logits) != 0) && p.inLaunches() && p.Embedding != nil && p.Head != nil && p.streams(1)
 }
 
 // forget ends what has been started of the next pass, if another comes. A greedy one's launches go on, as those
@@ -40,7 +41,7 @@ func (s *Stage) forget() error {
 		return nil
 	}
 	s.give(a.slot, a.number, notWanted)
-	_, err := s.awaitTops(a.slot)
+	err := s.await(func() bool { return s.skipped(&a) })
 	s.unused()
 	return err
 }
@@ -76,15 +77,17 @@ func (p *pass) greedy(b *plan.Batch) {
 	}
 }
 
-// The pinned memory of passes ahead has two slots for tokens that are found, two for those that are given, and two
-// for the largest logits.
+// The pinned memory of passes ahead has two slots for tokens that are found, two for those that are given, for what
+// launches that wait have taken, and for the ends of those in front of them, and two for the largest logits.
 //
 // A token that is found stands in a word of 64 bits, in whose upper half is the pass's number. Nobody waits for an
 // event behind it, as the launches of the next token would.
 const (
 	wordBytes  = 8
 	givenAt    = 2 * wordBytes
-	topsAt     = 64
+	takenAt    = 4 * wordBytes
+	endedAt    = 6 * wordBytes
+	topsAt     = 8 * wordBytes
 	topsBytes  = plan.TopLen * keyBytes
 	aheadBytes = topsAt + 2*topsBytes
 )
@@ -127,7 +130,7 @@ func (p *pass) awaitToken(slot int, number uint32) (token int32) {
 func (p *pass) finds(row cacheRow, slot int) (number uint32) {
 	p.tokenBlocks(0, row, 0)
 	number = p.token.count
-	atomic.StoreUint64(p.word(wordBytes*slot), uint64(^number)<<32)
+	p.reset(0, slot, number)
 	tops := p.streamTops(0)
 	call(p, p.ofBatch("next_", p.embedding.typ), 1, vectorThreads, nextArgs{
 		values: tops.values, places: tops.places, parts: tops.parts,

@@ -1,23 +1,24 @@
 package cuda
 
 import (
+	"cmp"
 	"sync/atomic"
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/plan"
 )
 
-// Where the host chooses each token among the largest logits, the launches of the next one start before it has
+// Where the host chooses each token by its logits, or the largest of them, the launches of the next one start before it has
 // chosen: the first of them looks for the token in the host's memory. It waits for a while only, since the GPU's
 // other users, such as a screen, may have to wait as well: if no token comes, the others skip what they would do,
 // and the pass starts anew with the token.
 
 type givenArgs struct {
-	given, skips driver.Ptr
-	w            matrixArgs
-	hidden       driver.Ptr
-	number       uint32
-	patience     int32
+	given, taken, ended, skips driver.Ptr
+	w                          matrixArgs
+	hidden                     driver.Ptr
+	number, before             uint32
+	patience, _                int32
 }
 
 const (
@@ -26,37 +27,40 @@ const (
 	// estimate.
 	patience = 500
 
-	// In place of logits: of those that have not arrived, and of a pass that was skipped.
-	notYet  = ^uint64(0)
-	skipped = notYet - 1
+	notYet = ^uint64(0) // in place of one of the largest logits
 )
 
-// given computes the largest logits of a batch of one token. Its pass may wait for the token. The next one is
-// started if this one goes on with a text, and if the batch says that it will go on.
+// given computes the logits of a batch of one token, or the largest of them. Its pass may wait for the token. The
+// next one is started if this one goes on with a text, and if the batch says that it will go on.
 func (p *pass) given(b *plan.Batch) {
 	p.records(b) // nothing: its launches start at once
 	row := rowOf(&b.Spans[0], 0)
-	this := p.ahead
-	goesOn := this.given && this.row == row && this.kv == p.kv
-	waits := goesOn && this.started && !p.skipped(this.slot)
-	if waits {
+	this, y := p.ahead, driver.Ptr(0)
+	if b.Top == nil {
+		y = p.reach(b.Logits)
+	}
+	goesOn := this.given && this.row == row && this.kv == p.kv && this.y == y
+	follows := goesOn && !this.started
+	this.y, this.started = y, goesOn && this.started && !p.skipped(&this)
+	if this.started {
 		p.give(this.slot, this.number, b.Tokens[0])
 		p.ahead = ahead{}
 	} else {
 		p.err = p.forget()
-		p.largest(b, row, this.slot)
+		p.chosen(b, row, &this)
 	}
-	next := p.follows(b, row, goesOn && (waits || !this.started))
-	if next.given, next.slot = true, 1-this.slot; next.started {
-		next.number = p.awaits(next.row, next.slot)
+	next := p.follows(b, row, follows || this.started)
+	next.given, next.y, next.slot = true, y, 1-this.slot
+	if next.started {
+		p.waits(&next, &this)
 	}
 	p.ahead = next
-	came := p.takeTops(b, this.slot)
-	if waits && !came && p.err == nil { // the token came too late
+	if !p.take(b, &this) && p.err == nil { // the token came too late
 		p.err = p.forget()
 		p.unused()
-		p.largest(b, row, this.slot)
-		p.takeTops(b, this.slot)
+		this.started = false
+		p.chosen(b, row, &this)
+		p.take(b, &this)
 		p.ahead = next
 		p.ahead.started = false
 	}
@@ -65,68 +69,93 @@ func (p *pass) given(b *plan.Batch) {
 	}
 }
 
-// largest starts what finds the largest logits of a batch of one token.
-func (p *pass) largest(b *plan.Batch, row cacheRow, slot int) {
+// chosen starts the pass of a batch of one token.
+func (p *pass) chosen(b *plan.Batch, row cacheRow, this *ahead) {
 	p.begin(b)
 	p.embed()
-	p.findsTops(row, slot, 0)
+	this.row, this.number = row, p.token.count+1
+	p.ofGiven(this, 0)
 }
 
-// awaits starts what does so for the token that the host will give. It returns the number by which it does.
-func (p *pass) awaits(row cacheRow, slot int) (number uint32) {
-	number = p.token.count + 1 // that of the first layer
-	p.give(slot, ^number, 0)
-	call(p, p.ofBatch("given_", p.embedding.typ), 1, vectorThreads, givenArgs{
-		given: p.pinned.at + driver.Ptr(givenAt+wordBytes*slot), skips: p.token.skips, w: p.embedding.w, hidden: p.hidden,
-		number: number, patience: p.token.patience,
-	})
-	p.findsTops(row, slot, p.token.skips)
-	return number
-}
-
-// findsTops starts what finds the largest logits of the token whose embedding has been looked up.
-func (p *pass) findsTops(row cacheRow, slot int, skips driver.Ptr) {
-	for i := range plan.TopLen {
-		atomic.StoreUint64(p.topWord(slot, i), notYet)
+// waits starts the pass of the token that the host will give, by a number which is that of its first layer.
+func (p *pass) waits(next, this *ahead) {
+	next.number = p.token.count + 1
+	p.give(next.slot, ^next.number, 0)
+	p.reset(takenAt, next.slot, next.number)
+	args := givenArgs{
+		given: p.wordAt(givenAt, next.slot), taken: p.wordAt(takenAt, next.slot), skips: p.token.skips, w: p.embedding.w, hidden: p.hidden,
+		number: next.number, before: this.number, patience: p.token.patience,
 	}
-	p.tokenBlocks(0, row, skips)
-	p.multiplyHead(0, headArgs{y: p.logits, skips: skips})
+	if this.y != 0 {
+		args.ended = p.wordAt(endedAt, this.slot)
+	}
+	call(p, p.ofBatch("given_", p.embedding.typ), 1, vectorThreads, args)
+	p.ofGiven(next, p.token.skips)
+}
+
+// ofGiven starts what makes logits, or finds the largest, of the token whose embedding has been looked up.
+func (p *pass) ofGiven(a *ahead, skips driver.Ptr) {
+	p.reset(endedAt, a.slot, a.number)
+	for i := range plan.TopLen {
+		atomic.StoreUint64(p.topWord(a.slot, i), notYet)
+	}
+	p.tokenBlocks(0, a.row, skips)
+	p.multiplyHead(0, headArgs{y: cmp.Or(a.y, p.logits), skips: skips})
 	p.starts(plan.OpOther)
-	p.topTo(p.pinned.at+driver.Ptr(topsAt+slot*topsBytes), 1, skips)
+	if a.y == 0 {
+		p.topTo(p.pinned.at+driver.Ptr(topsAt+a.slot*topsBytes), 1, skips)
+	}
 }
 
 // give gives a token to the pass that waits with that number.
 func (s *Stage) give(slot int, number uint32, token int32) {
-	atomic.StoreUint64(s.word(givenAt+wordBytes*slot), uint64(number)<<32|uint64(uint32(token)))
+	atomic.StoreUint64(s.word(givenAt+wordBytes*slot), wordOf(number, token))
 }
+
+// wordOf is what host and GPU write of a pass: its number, above a token or notWanted.
+func wordOf(number uint32, token int32) uint64 { return uint64(number)<<32 | uint64(uint32(token)) }
+
+// reset writes to a word what the GPU will not write of the pass of that number.
+func (s *Stage) reset(at, slot int, number uint32) {
+	atomic.StoreUint64(s.word(at+wordBytes*slot), wordOf(^number, 0))
+}
+
+// wordAt is where kernels reach the word of a slot.
+func (s *Stage) wordAt(at, slot int) driver.Ptr { return s.pinned.at + driver.Ptr(at+wordBytes*slot) }
 
 // unused takes back the numbers of the latest layers, which have not been computed.
 func (s *Stage) unused() { s.token.count -= uint32(len(s.layers)) }
 
 func (s *Stage) topWord(slot, i int) *uint64 { return s.word(topsAt + slot*topsBytes + i*keyBytes) }
 
-// skipped reports whether a pass has been skipped as yet.
-func (s *Stage) skipped(slot int) bool { return atomic.LoadUint64(s.topWord(slot, 0)) == skipped }
-
-// awaitTops waits for the largest logits of a pass. It reports whether there are any: that it was not skipped.
-func (s *Stage) awaitTops(slot int) (came bool, err error) {
-	i := 0
-	err = s.await(func() bool {
-		for i < plan.TopLen && atomic.LoadUint64(s.topWord(slot, i)) != notYet {
-			i++
-		}
-		return i == plan.TopLen
-	})
-	return err == nil && !s.skipped(slot), err
+// skipped reports whether a pass that waited for its token has been skipped as yet.
+func (s *Stage) skipped(a *ahead) bool {
+	return a.started && atomic.LoadUint64(s.word(takenAt+wordBytes*a.slot)) == wordOf(a.number, notWanted)
 }
 
-// takeTops does so, and hands them over.
-func (p *pass) takeTops(b *plan.Batch, slot int) (came bool) {
+// take waits for what a pass makes, and hands it over. It reports whether there is anything: that it was not skipped.
+func (p *pass) take(b *plan.Batch, this *ahead) (came bool) {
 	if p.err != nil {
 		return false
 	}
-	if came, p.err = p.awaitTops(slot); came {
-		copy(bytesOf(b.Top), p.pinned.bytes[topsAt+slot*topsBytes:][:topsBytes])
+	i := 0
+	switch {
+	case this.y == 0:
+		p.err = p.await(func() bool {
+			for i < plan.TopLen && atomic.LoadUint64(p.topWord(this.slot, i)) != notYet {
+				i++
+			}
+			return i == plan.TopLen || p.skipped(this)
+		})
+	case p.ahead.started:
+		p.err = p.await(func() bool {
+			return atomic.LoadUint64(p.word(endedAt+wordBytes*this.slot)) == wordOf(this.number, 0) || p.skipped(this)
+		})
+	default:
+		p.sync()
+	}
+	if came = p.err == nil && !p.skipped(this); came && this.y == 0 {
+		copy(bytesOf(b.Top), p.pinned.bytes[topsAt+this.slot*topsBytes:][:topsBytes])
 	}
 	return came
 }

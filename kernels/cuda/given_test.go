@@ -11,13 +11,35 @@ import (
 	"qgo/quant"
 )
 
-// chosen computes the largest logits of a sequence token by token.
+// chosen computes the largest logits of a sequence token by token, or, if there is memory for all of them that the
+// GPU knows, all.
 type chosen struct {
-	t *testing.T
-	s *Stage
+	t   *testing.T
+	s   *Stage
+	all []float32
 }
 
-// tops does so of these tokens, and returns the launches of each.
+// chosenOf makes memory for all, if they are wanted.
+func chosenOf(t *testing.T, s *Stage, all bool) chosen {
+	c := chosen{t: t, s: s}
+	if all {
+		c.all = make([]float32, ownPages/4)
+		if s.Pin(c.all); s.reach(c.all) == 0 {
+			t.Fatal("the GPU does not know memory for logits")
+		}
+	}
+	return c
+}
+
+// launches is how many a token takes.
+func (c chosen) launches() int64 {
+	if c.all != nil {
+		return 3
+	}
+	return 5
+}
+
+// tops returns the largest of these tokens, followed by all if those are wanted, and the launches of each.
 func (c chosen) tops(kv plan.KV, pos int, tokens []int32, next ...bool) (tops [][]plan.Logit, started []int64) {
 	c.t.Helper()
 	for i, n := range next {
@@ -25,11 +47,23 @@ func (c chosen) tops(kv plan.KV, pos int, tokens []int32, next ...bool) (tops []
 			Spans: []plan.Span{{KV: kv, Pos: pos + i, N: 1}}, Tokens: tokens[i : i+1], Outputs: []int{0},
 			Logits: make([]float32, c.s.Vocab), Top: make([]plan.Logit, plan.TopLen), Next: n,
 		}
+		top := b.Top
+		if c.all != nil {
+			b.Logits, b.Top = c.all[:c.s.Vocab], nil
+		}
 		before := c.s.dev.Launches()
 		if err := c.s.Run(context.Background(), b); err != nil {
 			c.t.Fatal(err)
 		}
-		tops, started = append(tops, b.Top), append(started, c.s.dev.Launches()-before)
+		started = append(started, c.s.dev.Launches()-before)
+		if c.all != nil {
+			plan.Top(top, b.Logits)
+			for token, v := range b.Logits {
+				top = append(top, plan.Logit{Token: int32(token), Value: v})
+			}
+			clear(b.Logits)
+		}
+		tops = append(tops, top)
 	}
 	return tops, started
 }
@@ -62,11 +96,15 @@ func firsts(tops [][]plan.Logit) (all [][]plan.Logit) {
 	return all
 }
 
-// TestGiven computes the largest logits of tokens whose launches wait for them, and of what may come instead:
+// TestGiven computes logits, or the largest, of tokens whose launches wait for them, and of what may come instead:
 // not a bit may differ, and no pass may be computed twice. The layers are an odd number: those of a pass that
 // is skipped must not count.
 func TestGiven(t *testing.T) {
-	const launches = 5 // of a token
+	t.Run("largest", func(t *testing.T) { testGiven(t, false) })
+	t.Run("all", func(t *testing.T) { testGiven(t, true) })
+}
+
+func testGiven(t *testing.T, all bool) {
 	const long = 1 << 20
 	p := shape(t, 64, 2, quant.Q4_0)
 	p.Blocks = slices.Concat(p.Blocks, p.Blocks, p.Blocks)[:3]
@@ -76,7 +114,8 @@ func TestGiven(t *testing.T) {
 		t.Fatal("the head of this plan is not for one row")
 	}
 	s.token.patience = long
-	c := chosen{t, s}
+	c, other := chosenOf(t, s, all), chosenOf(t, s, all)
+	launches := c.launches()
 	a, b := c.kv(40), c.kv(40)
 	texts := [][]int32{{1, 5, 9, 2, 7, 3, 8, 4, 6}, {2, 6, 1, 4, 3, 9, 5, 8, 7}}
 	no, yes := make([]bool, 9), slices.Repeat([]bool{true}, 9)
@@ -88,7 +127,7 @@ func TestGiven(t *testing.T) {
 	}
 	want := logitsOfRows(t, s, []plan.Span{{KV: a, Pos: 8, N: 1}}, texts[0][8:])
 	top := make([]plan.Logit, plan.TopLen)
-	if plan.Top(top, want); !slices.Equal(ofA[8], top) {
+	if plan.Top(top, want); !slices.Equal(ofA[8][:plan.TopLen], top) {
 		t.Errorf("the largest logits are %v, want %v", ofA[8][:3], top[:3])
 	}
 
@@ -158,6 +197,24 @@ func TestGiven(t *testing.T) {
 	s.token.patience = long
 	got, _ = c.tops(b, 0, texts[1], yes...)
 	c.check("and with more", got, ofB, nil)
+	if !all {
+		return
+	}
+
+	// A pass that waits writes logits to a place of its own: it must not if others are wanted, nor if the
+	// GPU is to know the place no longer.
+	a = c.kv(40)
+	c.tops(a, 0, texts[0], yes[:3]...)
+	got, started = other.tops(a, 3, texts[0][3:], yes[:2]...)
+	c.check("at another place", got, ofA[3:5], started, launches, 2*launches)
+	if i := slices.IndexFunc(c.all, func(v float32) bool { return v != 0 }); i >= 0 {
+		t.Errorf("logits at the place before: number %d", i)
+	}
+	if err := s.dev.do(func() error { return s.leave(addressOf(&other.all[0])) }); err != nil {
+		t.Fatal(err)
+	}
+	got, started = c.tops(a, 5, texts[0][5:], yes[:2]...)
+	c.check("after another place", got, ofA[5:7], started, launches, 2*launches)
 }
 
 // TestGivenLate has launches run to their end at once: no token comes while they wait.
@@ -167,11 +224,12 @@ func TestGivenLate(t *testing.T) {
 	}
 	p := shape(t, 64, 2, quant.Q4_0)
 	s := tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, plan.Options{MaxRows: 64, MaxCtx: 40})
-	c := chosen{t, s}
-	kv := c.kv(40)
-	text := []int32{1, 5, 9, 2, 7, 3}
-	want, _ := c.tops(kv, 0, text, make([]bool, 6)...)
-	got, started := c.tops(kv, 0, text, slices.Repeat([]bool{true}, 6)...)
-	const launches = 5
-	c.check("late", got, want, started, launches, 2*launches, launches, 2*launches, launches, 2*launches)
+	for _, all := range []bool{false, true} {
+		c := chosenOf(t, s, all)
+		kv, launches := c.kv(40), c.launches()
+		text := []int32{1, 5, 9, 2, 7, 3}
+		want, _ := c.tops(kv, 0, text, make([]bool, 6)...)
+		got, started := c.tops(kv, 0, text, slices.Repeat([]bool{true}, 6)...)
+		c.check("late", got, want, started, launches, 2*launches, launches, 2*launches, launches, 2*launches)
+	}
 }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"runtime"
 	"unsafe"
 
@@ -67,13 +68,16 @@ func (s *Stage) Pin(logits []float32) {
 func addressOf(first *float32) uintptr { return uintptr(unsafe.Pointer(first)) }
 
 // leave has the driver forget memory of Pin, if it knows it.
-func (s *Stage) leave(first uintptr) error {
+func (s *Stage) leave(first uintptr) (err error) {
 	at, ok := s.reached[first]
 	if !ok {
 		return nil
 	}
+	if s.ahead.y == at {
+		err = s.forget()
+	}
 	delete(s.reached, first)
-	return s.dev.ctx.HostUnregister(at)
+	return errors.Join(err, s.dev.ctx.HostUnregister(at))
 }
 
 // reach returns where kernels reach memory of Pin that begins with x, or 0.

@@ -151,8 +151,8 @@ type Batch struct {
 	// first one of those with the largest logit. Logits is then room that a stage may use.
 	Best []int32
 	// Next says that the next batch is expected to be one token that follows this one's, and nothing
-	// else: the one that Best receives, or any, where Top is wanted again. A stage may begin with it. If
-	// something else comes, nothing but time is lost.
+	// else: the one that Best receives, or any, where Top is wanted again, or Logits at the same place. A stage
+	// may begin with it. If something else comes, nothing but time is lost.
 	Next bool
 	// Top, likewise, receives the largest logits of each output, [len(Outputs)][TopLen], as
 	// [Top] orders them.

@@ -31,7 +31,8 @@ type Context interface {
 	Free(p Ptr) error
 	// HostAlloc returns n bytes of pinned memory, which copies to and from the
 	// device pass through at full speed, and the address at which kernels read and
-	// write it. What they write is there after Sync; a word of 64 bits may be read before, whole.
+	// write it. What they write is there after Sync; a word of 64 bits may be read before, whole, and if a
+	// launch stores one to say so, what the launches in front of it have stored.
 	HostAlloc(n int) ([]byte, Ptr, error)
 	HostFree(b []byte) error
 	// HostRegister makes memory that is there already what HostAlloc's is, if the

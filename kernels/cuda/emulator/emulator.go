@@ -58,8 +58,8 @@ type Context struct {
 	used    int64
 	sizes   map[driver.Ptr]int64
 	host    map[driver.Ptr]registered
-	started bool   // whether a kernel has been launched since the last Sync
-	found   string // the kernel found last
+	file    *os.File // the memory
+	found   string   // the kernel found last
 	lost    error
 	events  []time.Time
 	late    chan call
@@ -100,11 +100,10 @@ func start(path string, o Options) (*Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	if err := errors.Join(os.Remove(file.Name()), file.Truncate(space)); err != nil {
-		return nil, err
+		return nil, errors.Join(err, file.Close())
 	}
-	c := &Context{o: o, sizes: map[driver.Ptr]int64{}, host: map[driver.Ptr]registered{}, Kernels: map[string]int{}}
+	c := &Context{o: o, file: file, sizes: map[driver.Ptr]int64{}, host: map[driver.Ptr]registered{}, Kernels: map[string]int{}}
 	if c.memory, err = unix.Mmap(int(file.Fd()), 0, space, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE); err != nil {
 		return nil, err
 	}
@@ -266,12 +265,8 @@ func (c *Context) CopyOut(dst []byte, src driver.Ptr) error {
 	return nil
 }
 
-// Sync waits for launches. What kernels have written to registered memory arrives there.
-func (c *Context) Sync() error {
-	err := c.wait()
-	c.arrive()
-	return err
-}
+// Sync waits for launches.
+func (c *Context) Sync() error { return c.wait() }
 
 // Close ends the emulator.
 func (c *Context) Close() error {
@@ -282,7 +277,7 @@ func (c *Context) Close() error {
 	if c.late != nil {
 		close(c.late)
 	}
-	err := errors.Join(c.in.Close(), unix.Munmap(c.memory))
+	err := errors.Join(c.in.Close(), unix.Munmap(c.memory), c.file.Close())
 	c.memory = nil
 	c.process.Wait() // it fails if a kernel did, which was said before
 	return err

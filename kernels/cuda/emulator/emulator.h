@@ -113,6 +113,7 @@ static inline uint4v loadNumbers(const uint4v *p) {
 static inline void storeWord(u64 *p, u64 v) { *(volatile u64 *)p = v; }
 static inline void storeHostWord(u64 *p, u64 v) { storeWord(p, v); }
 u64 loadHostWord(const u64 *p);
+static inline void showHost() {}
 static inline uint4v loadWords(const u64 *p) {
 	u64 a = ((const volatile u64 *)p)[0], b = ((const volatile u64 *)p)[1];
 	return {(u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32)};

@@ -3,17 +3,13 @@ package emulator
 import (
 	"errors"
 	"fmt"
+	"os"
 	"unsafe"
-	"weak"
+
+	"golang.org/x/sys/unix"
 
 	"qgo/kernels/cuda/driver"
 )
-
-// registered is memory of the program that kernels see at an address of their own.
-type registered struct {
-	first weak.Pointer[byte]
-	n     int
-}
 
 // HostAlloc returns memory that kernels see, too.
 func (c *Context) HostAlloc(n int) ([]byte, driver.Ptr, error) {
@@ -36,47 +32,64 @@ func (c *Context) HostFree(b []byte) error {
 	return c.giveBack(base+driver.Ptr(offset), int64(len(b)))
 }
 
-// HostRegister gives memory an address. What the program writes there is what later launches
-// see, and what kernels write arrives with Sync.
-func (c *Context) HostRegister(b []byte) (driver.Ptr, error) {
-	p, err := c.take(int64(len(b)))
-	if err == nil {
-		c.host[p] = registered{weak.Make(unsafe.SliceData(b)), len(b)}
-	}
-	return p, err
+// registered is memory of the program that has pages to itself. It may be Go's, which that does not keep alive.
+type registered struct {
+	first uintptr
+	n     int64
 }
 
-// HostUnregister takes the address back.
+// whole is the bytes of its pages.
+func (r registered) whole() int64 { return (r.n + page - 1) / page * page }
+
+func (r registered) bytes() []byte {
+	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&r.first))), r.n)
+}
+
+// become has the pages be those of a file, or, without one, pages of their own.
+func (r registered) become(file *os.File, at int64) error {
+	fd, flags := ^uintptr(0), unix.MAP_PRIVATE|unix.MAP_ANON
+	if file != nil {
+		fd, flags = file.Fd(), unix.MAP_SHARED
+	}
+	// Not Mmap: what it returns must not be Go's.
+	if _, _, err := unix.Syscall6(unix.SYS_MMAP, r.first, uintptr(r.whole()), unix.PROT_READ|unix.PROT_WRITE, uintptr(flags|unix.MAP_FIXED), fd, uintptr(at)); err != 0 {
+		return err
+	}
+	return nil
+}
+
+// HostRegister has pages of the program, which hold nothing else, become pages of the device's memory, with
+// what is in them: so either sees at once what the other writes.
+func (c *Context) HostRegister(b []byte) (driver.Ptr, error) {
+	r := registered{uintptr(unsafe.Pointer(unsafe.SliceData(b))), int64(len(b))}
+	if r.first%page != 0 {
+		return 0, &driver.Error{Call: "cuMemHostRegister", Err: errors.New("memory that does not begin with a page")}
+	}
+	p, err := c.take(r.whole())
+	if err != nil {
+		return 0, err
+	}
+	copy(c.bytes(p, r.n), r.bytes())
+	if err := r.become(c.file, int64(p-base)); err != nil {
+		return 0, errors.Join(err, c.giveBack(p, r.whole()))
+	}
+	c.host[p] = r
+	return p, nil
+}
+
+// HostUnregister makes them the program's own again.
 func (c *Context) HostUnregister(p driver.Ptr) error {
 	r, ok := c.host[p]
 	if !ok {
 		return &driver.Error{Call: "cuMemHostUnregister", What: fmt.Sprintf("%#x", p), Err: errors.New("HostMemoryNotRegistered")}
 	}
 	delete(c.host, p)
-	return c.giveBack(p, int64(r.n))
+	if err := r.become(nil, 0); err != nil {
+		return err
+	}
+	copy(r.bytes(), c.bytes(p, r.n))
+	return c.giveBack(p, r.whole())
 }
 
 // Registered is how many pieces of memory are registered.
 func (c *Context) Registered() int { return len(c.host) }
-
-// depart copies what the program has written to registered memory to where kernels see it,
-// arrive what kernels have written since then back.
-func (c *Context) depart() {
-	c.started = true
-	c.eachRegistered(func(host, device []byte) { copy(device, host) })
-}
-
-func (c *Context) arrive() {
-	if c.started {
-		c.eachRegistered(func(host, device []byte) { copy(host, device) })
-	}
-	c.started = false
-}
-
-func (c *Context) eachRegistered(f func(host, device []byte)) {
-	for p, r := range c.host {
-		if first := r.first.Value(); first != nil {
-			f(unsafe.Slice(first, r.n), c.bytes(p, int64(r.n)))
-		}
-	}
-}

@@ -103,7 +103,6 @@ func (c *Context) Launch(f driver.Function, grid, threads int, args []byte) erro
 }
 
 func (c *Context) run(l call) {
-	c.depart()
 	var err error
 	if c.found != l.name {
 		err = c.find(l.name)

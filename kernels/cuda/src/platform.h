@@ -149,6 +149,8 @@ DEVICE u64 loadHostWord(const u64 *p) {
 	asm volatile("ld.relaxed.sys.global.b64 %0, [%1];" : "=l"(v) : "l"(p));
 	return v;
 }
+// showHost has the CPU see what launches before have stored no later than words that are stored next.
+DEVICE void showHost() { asm volatile("fence.acq_rel.sys;" ::: "memory"); }
 DEVICE uint4v loadWords(const u64 *p) {
 	u64 a, b;
 	asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(p));

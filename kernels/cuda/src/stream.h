@@ -74,7 +74,8 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 	Slot *x = (Slot *)((u8 *)blockMemory() + 2 * warps() * bytesOfTile);
 	Form<true> form = formOf<F, true>(lane() % (kGroup / 4), 1);
 	awaitLaunch();
-	if (a.skips && *a.skips) tiles = minimum(tiles, tile + 1); // that is on its way
+	bool skipped = a.skips && *a.skips;
+	if (skipped) tiles = minimum(tiles, tile + 1); // that is on its way
 	const float4v *hidden = (const float4v *)(a.x + (u64)(a.rows ? a.rows[0] : 0) * a.w.cols);
 	for (int i = thread(), quads = a.w.cols / 4; (i & -kWarp) < quads; i += threads())
 		store(x, i, i < quads, normed(i < quads ? hidden[i] : 0, i, i < quads, a.norm), form);
@@ -116,7 +117,7 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 		then = 2 * stride + broadcast((int)turn, 0);
 		float sum = products.finish() * scale;
 		int r = tile * kTileRows + row + mine * (kTileRows / 2);
-		if (mine >= 2 || r >= a.w.rows) continue;
+		if (mine >= 2 || r >= a.w.rows || skipped) continue;
 		if (!a.tops) a.y[r] = sum;
 		else if (best.place == kNowhere || sum > best.value) best = {sum, r};
 	}
@@ -150,12 +151,13 @@ template <class F> DEVICE void next(const NextArgs &a) {
 }
 
 struct GivenArgs {
-	const u64 *given; // what the host gives: the number, above the token, or kNotWanted
-	u32 *skips;       // whether nothing is to be computed
-	Matrix w;         // embedding
-	float *hidden;    // [w.cols]: the row of the token
-	u32 number;
-	int patience;     // how often to look for it
+	const u64 *given;   // what the host gives: the number, above the token, or kNotWanted
+	u64 *taken, *ended; // what the host learns: the number above what it was; where the launches before have ended, theirs, if it is not null
+	u32 *skips;         // whether nothing is to be computed
+	Matrix w;           // embedding
+	float *hidden;      // [w.cols]: the row of the token
+	u32 number, before;
+	int patience;       // how often to look for it
 };
 
 constexpr int kNotWanted = -1;
@@ -167,6 +169,7 @@ template <class F> DEVICE void given(const GivenArgs &a) {
 	startNext();
 	awaitLaunch();
 	if (thread() == 0) {
+		if (a.ended) showHost(), storeHostWord(a.ended, (u64)a.before << 32);
 		*token = kNotWanted;
 		for (int i = 0; i < a.patience; i++) {
 			u64 word = loadHostWord(a.given);
@@ -175,6 +178,7 @@ template <class F> DEVICE void given(const GivenArgs &a) {
 			break;
 		}
 		*a.skips = *token == kNotWanted;
+		storeHostWord(a.taken, (u64)a.number << 32 | (u32)*token);
 	}
 	barrier();
 	if (*token != kNotWanted) embed<F>({a.w, token, a.hidden});

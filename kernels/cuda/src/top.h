@@ -5,7 +5,6 @@
 constexpr int kTop = 64;
 constexpr int kMostOfThread = 16; // values that a thread looks at
 constexpr u64 kNoKey = 0;         // stands for no token
-constexpr u64 kSkipped = -2;      // no token's either: see tokenOf
 
 // keyOf orders tokens by their logits, of equal ones the first before the others. A NaN comes
 // before all numbers.
@@ -102,16 +101,13 @@ KERNEL(topOfPart, TopArgs, kVectorThreads) {
 }
 
 // topOfRow finds those of a row among the largest of its parts, of which there are at most
-// kVectorThreads*kMostOfThread/kTop; a block does one. If nobody wants them, it leaves kSkipped.
+// kVectorThreads*kMostOfThread/kTop; a block does one.
 KERNEL(topOfRow, TopArgs, kVectorThreads) {
 	startNext();
 	awaitLaunch();
+	if (a.skips && *a.skips) return;
 	const u64 *keys = a.keys + (u64)block() * a.parts * kTop;
 	u64 *out = a.out + (u64)block() * kTop;
-	if (a.skips && *a.skips) {
-		if (thread() < kTop) out[thread()] = kSkipped;
-		return;
-	}
 	largestKeys(0, a.parts * kTop,
 		[&](int i) INLINED { return keys[i]; },
 		[&](int rank, u64 key) INLINED { out[rank] = tokenOf(key); });
