@@ -11,7 +11,7 @@ type (
 	headArgs struct {
 		w                              matrixArgs
 		x, rows, norm, y, tops, places driver.Ptr
-		skips, turns                   driver.Ptr
+		skips                          driver.Ptr
 		eps                            float32
 		_                              int32
 	}
@@ -59,7 +59,6 @@ func (p *pass) multiplyHead(rows driver.Ptr, args headArgs) {
 		p.err = p.dev.functions[name].Share(p.stream.bytes)
 	}
 	args.w, args.x, args.rows, args.norm, args.eps = p.head.w, p.hidden, rows, p.headNorm, p.Eps
-	args.turns = p.token.turns
 	p.starts(plan.OpHead)
 	call(p, name, p.stream.blocks, p.stream.warps*warpLen, args)
 }

@@ -32,9 +32,9 @@ func TestStreamShape(t *testing.T) {
 	}
 }
 
-// TestHeadTurns computes logits of so many tokens that warps take turns with the tiles of the head: each
-// is computed, once, for token after token, to the bits of those that are computed for several rows.
-func TestHeadTurns(t *testing.T) {
+// TestHeadTiles computes logits of so many tokens that warps have several tiles of the head each: to the bits
+// of those that are computed for several rows.
+func TestHeadTiles(t *testing.T) {
 	for _, capability := range []int{tensorCapability, hopperCapability} {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q6_K, quant.F16} {
 			dev := tokenGPUOf(t, emulator.Options{SMs: 4, Capability: capability})
@@ -45,7 +45,7 @@ func TestHeadTurns(t *testing.T) {
 			p.Embedding, p.Head.W = &embedding, matrix(t, rng, typ, p.Vocab, p.Width)
 			s := tokenStageFor(t, dev, p, plan.Options{MaxRows: 2, MaxCtx: 100})
 			if tiles, warps := ceil(p.Vocab, tileRows), s.stream.blocks*s.stream.warps; tiles < 2*warps {
-				t.Fatalf("%d tiles are too few for %d warps to take turns", tiles, warps)
+				t.Fatalf("%d tiles are too few for %d warps to have two and more each", tiles, warps)
 			}
 			a, b := newKV(t, s, 100, quant.F16), newKV(t, s, 100, quant.F16)
 			spanA, spanB := plan.Span{KV: a, N: 1}, plan.Span{KV: b, N: 1}

@@ -48,7 +48,6 @@ type token struct {
 	memory               blockMemory
 	count                uint32     // layers so far
 	skips                driver.Ptr // where launches that wait for a token learn that none comes
-	turns                driver.Ptr // of the head's warps: see src/stream.h
 	patience             int32      // of those
 	span                 int        // positions of attention that a multiprocessor takes at the least
 	unitSpan, unitsAbove int        // see spans.go
@@ -88,7 +87,7 @@ func (d *Device) hasToken(p plan.Plan) bool {
 
 // tokenSize is the memory of the GPU that they take in all.
 func (d *Device) tokenSize(p plan.Plan) int64 {
-	n := aligned(int64(len(p.Blocks))*int64(unsafe.Sizeof(tokenLayer{}))) + 2*aligned(4)
+	n := aligned(int64(len(p.Blocks))*int64(unsafe.Sizeof(tokenLayer{}))) + aligned(4)
 	new(tokenWords).each(d, p, func(_ *driver.Ptr, words int) { n += aligned(4 * int64(words)) })
 	return n
 }
@@ -107,10 +106,8 @@ func (s *Stage) loadToken() error {
 	}
 	s.dev.station(all, &s.token.memory)
 	var err error
-	for _, at := range []*driver.Ptr{&s.token.skips, &s.token.turns} {
-		if *at, err = upload(&s.memory, make([]uint32, 1)); err != nil {
-			return err
-		}
+	if s.token.skips, err = upload(&s.memory, make([]uint32, 1)); err != nil {
+		return err
 	}
 	s.token.words.each(s.dev, s.Plan, func(at *driver.Ptr, n int) {
 		if err == nil { // none is of the first layer, which has number 1

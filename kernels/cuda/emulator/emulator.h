@@ -99,11 +99,6 @@ static inline u32 multiplyAddHalves(u32 x, u32 y, u32 z) {
 }
 static inline u32 multiplyHalves(u32 x, u32 y) { return multiplyAddHalves(x, y, 0x80008000); }
 static inline void fetchAdd(u32 *p, u32 n) { *p += n; }
-static inline u32 takeTurn(u32 *p, u32 last) {
-	u32 turn = *p;
-	*p = turn < last ? turn + 1 : 0;
-	return turn;
-}
 static inline void storeNumber(u32 *p, u32 v) { *(volatile u32 *)p = v; }
 static inline u32 loadNumber(const u32 *p) { return *(const volatile u32 *)p; }
 static inline uint4v loadNumbers(const uint4v *p) {

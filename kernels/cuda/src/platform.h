@@ -117,12 +117,6 @@ DEVICE void fetchAdd(u32 *p, u32 n) {
 	__nvvm_atom_add_gen_i((int *)p, (int)n);
 }
 DEVICE u32 latest(const u32 *p) { return *(const volatile u32 *)p; }
-// takeTurn returns 0 to last, one after the other, to those that call it, whichever blocks they are of, and then begins anew.
-DEVICE u32 takeTurn(u32 *p, u32 last) {
-	u32 turn;
-	asm volatile("atom.global.inc.u32 %0, [%1], %2;" : "=r"(turn) : "l"(p), "r"(last) : "memory");
-	return turn;
-}
 DEVICE void relax() {}
 
 // What follows needs compute capability 7.0.

@@ -12,7 +12,6 @@ struct HeadArgs {
 	float *tops;       // [warp], may be null: the largest product that it makes, in place of y,
 	int *places;       // and of which row that is
 	const u32 *skips;  // whether nobody wants them, may be null: then somebody does
-	u32 *turns;        // 0: how many tiles have been taken
 	float eps;
 };
 
@@ -21,8 +20,7 @@ constexpr int kStreamThreads = 128;
 // stream norms one row of x and multiplies it with whole rows of weights, as few does, which takes
 // as long as the weights take to be read. They come to the block's memory by requests of whole
 // lines. In front of x, a warp has room for two tiles, plane by plane: one is on the way while the other
-// is multiplied. Weights come to some multiprocessors faster than to others, so after two tiles a warp takes
-// the next one that nobody has.
+// is multiplied.
 template <class F> DEVICE void stream(const HeadArgs &a) {
 	SHARED(Slot, zeros, 1);
 	constexpr int unit = 16; // bytes of a copy
@@ -64,9 +62,7 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 		}
 		half = bytesOfTile - half;
 	};
-	int tile = warp() * blocks() + block(), stride = warps() * blocks();
-	u32 last = tiles - stride - 1; // turn: each warp learns once that there are no more
-	bool turns = tiles >= 2 * stride;
+	int tile = warp() * blocks() + block();
 	startNext();
 	if (tile < tiles) bring(tile);
 	if (thread() < (int)sizeof(Slot) / unit) ((uint4v *)zeros)[thread()] = 0;
@@ -85,15 +81,14 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups;
 	u32 round = 0; // of the half that is multiplied next
 #pragma unroll 1
-	for (int more = tile + stride, then; tile < tiles; tile = more, more = then) {
-		u32 turn = tiles;
-		if (turns && more < tiles && lane() == 0) turn = takeTurn(a.turns, last);
+	for (int more; tile < tiles; tile = more) {
 		Row rows[2];
 #pragma unroll
 		for (int r = 0; r < 2; r++) {
 			int from = bytesOfTile - half;
 			rows[r] = after<F>(Row{to[0] + from, to[1] + from, to[2] + from, to[3] + from}, (row + r * kTileRows / 2) * groups);
 		}
+		more = tile + warps() * blocks();
 		bool second = half == 0; // that the tile came to
 		if (more < tiles) bring(more);
 		else endGroup();
@@ -114,7 +109,6 @@ template <class F> DEVICE void stream(const HeadArgs &a) {
 			products.template add<2>(w, scales, x, first, groups, zeros, false);
 		}
 		warpBarrier(); // they have been used
-		then = 2 * stride + broadcast((int)turn, 0);
 		float sum = products.finish() * scale;
 		int r = tile * kTileRows + row + mine * (kTileRows / 2);
 		if (mine >= 2 || r >= a.w.rows || skipped) continue;
