@@ -143,6 +143,7 @@ struct Arrivals {
 	void arrived();
 };
 static inline void showArrivals() {}
+static inline void copyOnce(Shared to, const void *global) { copyAsync(to, global); }
 void copyBulk(Shared to, const void *global, u32 bytes, Arrivals &arrivals);
 
 static inline void loadTilesAs(u32 (&r)[4], Shared row, bool transposed) {

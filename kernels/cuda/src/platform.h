@@ -294,9 +294,23 @@ struct Arrivals {
 // showArrivals has copies see what init has made.
 DEVICE void showArrivals() { asm volatile("//sm_90 fence.mbarrier_init.release.cluster;" ::: "memory"); }
 
-// copyBulk starts a copy, by one thread, of so many bytes, a multiple of 16 as the addresses are.
+// What is read once in a long time leaves the second-level cache first: so a part of it is there the next time, while
+// else each would displace what is wanted before it is.
+DEVICE u64 readOnce() {
+	u64 policy;
+	asm("mov.u64 %0, 0;\n\t//sm_90 createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+	return policy;
+}
+// copyOnce is copyAsync for that, where copies can be told.
+DEVICE void copyOnce(Shared to, const void *global) {
+	if (!copiesInBulk()) return copyAsync(to, global);
+	asm volatile("//sm_90 cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "l"(readOnce()) : "memory");
+}
+
+// copyBulk starts a copy of such, by one thread, of so many bytes, a multiple of 16 as the addresses are.
 DEVICE void copyBulk(Shared to, const void *global, u32 bytes, Arrivals &arrivals) {
-	asm volatile("//sm_90 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(global), "r"(bytes), "r"(sharedAddress(&arrivals))
+	asm volatile("//sm_90 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(to), "l"(global), "r"(bytes),
+		"r"(sharedAddress(&arrivals)), "l"(readOnce())
 		: "memory");
 }
 

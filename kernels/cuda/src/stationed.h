@@ -213,7 +213,7 @@ DEVICE void bring(int product, const Runs &mine) {
 			int bytes = broadcast(mine.bytes, i), before = (u64)from & 15;
 			if (from == 0 || bytes == 0) break;
 			Shared to = memory + (Shared)broadcast(mine.to[j], i);
-			for (int n = lane() * 16; n < before + bytes; n += kWarp * 16) copyAsync(to + n, from - before + n);
+			for (int n = lane() * 16; n < before + bytes; n += kWarp * 16) copyOnce(to + n, from - before + n);
 		}
 	}
 	endGroup();
