@@ -181,7 +181,7 @@ func TestBest(t *testing.T) {
 			return tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, options)
 		},
 		"copies in bulk": func(t *testing.T) *Stage {
-			return tokenStageFor(t, tokenGPU(t, hopperCapability, 4), p, options)
+			return tokenStageFor(t, tokenGPU(t, earlyCapability, 4), p, options)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,7 +66,7 @@ func (a attention) spans(depth int) (splits, span int) {
 
 // mostSpans is how many spans the positions of so many heads, or groups of heads, have at the most: so many that each
 // block has one.
-func (d *Device) mostSpans(heads int) int { return min(max(1, d.info.SMs/heads), maxSplits) }
+func (d *Device) mostSpans(heads int) int { return min(max(1, d.tokenSMs()/heads), maxSplits) }
 
 // mostUnitSpans is that by units.
 func (d *Device) mostUnitSpans(p plan.Dims) int {

@@ -36,7 +36,8 @@ func TestAttentionAt(t *testing.T) {
 		{large, 8, quant.F16, 1024, false, 4, 256, 0, 0},
 		{large, 8, quant.F16, 1025, true, 5, 205, 1, 12},
 		{large, 8, quant.F16, 8192, true, 37, 222, 6, 2},
-		{many, 9, quant.F16, 32768, true, 33, 993, 8, 4},
+		{many, 9, quant.F16, 32768, true, 32, 1024, 8, 4},
+		{many, 8, quant.F16, 32768, true, 33, 993, 8, 4},
 	} {
 		p := &pass{Stage: &Stage{Plan: plan.Plan{Dims: c.dims}, dev: &Device{info: plan.DeviceInfo{Major: c.major, SMs: sms}}}, kv: c.kv}
 		p.token.span, p.token.unitSpan, p.token.unitsAbove = spanLen, unitSpan(c.dims.HeadDim), unitsAbove
@@ -48,7 +49,7 @@ func TestAttentionAt(t *testing.T) {
 		if !c.units {
 			continue
 		}
-		if together, shares := p.shareHeads(sms / splits); together != c.together || shares != c.shares {
+		if together, shares := p.shareHeads(p.dev.tokenSMs() / splits); together != c.together || shares != c.shares {
 			t.Errorf("%d positions of %d heads: %d together by %d blocks; want %d by %d", c.depth, c.dims.Heads, together, shares, c.together, c.shares)
 		}
 	}

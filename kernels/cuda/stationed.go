@@ -85,7 +85,7 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 		m.own += sizes[key]
 	}
 	const pairBytes = 2 * 4
-	m.weights = m.own + roundUpTo(pairBytes*ceil(p.Width/2, d.info.SMs), 16)
+	m.weights = m.own + roundUpTo(pairBytes*ceil(p.Width/2, d.tokenSMs()), 16)
 	m.size = m.weights
 	return m
 }
@@ -98,7 +98,7 @@ func xBytes(d plan.Dims) int { return max(d.Width, d.QDim(), d.FFN) / groupLen *
 // and the pairs of rows that a multiprocessor has of it at the most.
 func (d *Device) eachMatrix(b *plan.Block, f func(matrix, rows, cols, pairs int)) {
 	for product, all := range togetherIn(b) {
-		matrix, ofAll := matrixOf(product), ceil(rowsOf(all)/2, d.info.SMs)
+		matrix, ofAll := matrixOf(product), ceil(rowsOf(all)/2, d.tokenSMs())
 		for len(all) > 0 {
 			same := sameType(all)
 			rows := rowsOf(all[:same])
@@ -170,7 +170,7 @@ func (w *weightsArgs) space(pairs int) (n int) {
 }
 
 // share is how many pairs a block has at the most.
-func (d *Device) share(w *weightsArgs) int { return min(int(w.pairs), ceil(int(w.all), d.info.SMs)) }
+func (d *Device) share(w *weightsArgs) int { return min(int(w.pairs), ceil(int(w.all), d.tokenSMs())) }
 
 // lengthOf is how many steps a warp takes at a time of the rows of so many pairs, so that all
 // warps are done soonest: what it does before and after takes about as long as a step. A row

@@ -35,7 +35,7 @@ func TestStreamShape(t *testing.T) {
 // TestHeadTiles computes logits of so many tokens that warps have several tiles of the head each: to the bits
 // of those that are computed for several rows.
 func TestHeadTiles(t *testing.T) {
-	for _, capability := range []int{tensorCapability, hopperCapability} {
+	for _, capability := range []int{tensorCapability, earlyCapability} {
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q6_K, quant.F16} {
 			dev := tokenGPUOf(t, emulator.Options{SMs: 4, Capability: capability})
 			p, rng := shape(t, 64, 2, typ), rand.New(rand.NewPCG(1, 2))

@@ -39,6 +39,20 @@ const (
 // the second-level cache ahead, not into shared memory.
 const tokenCapability = 70
 
+// earlyCapability is that from which on launches begin early: see driver.ForHopper.
+const earlyCapability = 90
+
+// tokenSMs is how many multiprocessors compute a token: all, or, where launches begin early, all but the one on which the
+// launch in front, of one block, is until the token is known. There a block would begin only then, and all others
+// would wait for it, 6 µs on an H200. Where multiprocessors are few, one of them does more than that is worth.
+func (d *Device) tokenSMs() int {
+	const many = 64
+	if capability(d.info) >= earlyCapability && d.info.SMs >= many {
+		return d.info.SMs - 1
+	}
+	return d.info.SMs
+}
+
 // token is what these kernels need.
 type token struct {
 	layers               driver.Ptr // 0 if the stage computes tokens by launches
@@ -151,15 +165,15 @@ func (p *pass) inLaunches() bool {
 const smallLayer = 26 << 20
 
 // tokenBlocks runs all transformer blocks for one row, whose hidden state is number i. All
-// blocks of its grid are there at a time, or they would wait for ever: there is one for each
-// multiprocessor, and a launch of which a multiprocessor cannot hold one fails. If skips is not 0, it
+// blocks of its grid are there at a time, or they would wait for ever: there are no more of them than
+// multiprocessors, and a launch of which a multiprocessor cannot hold one fails. If skips is not 0, it
 // is where the launch learns whether it is to do anything.
 func (p *pass) tokenBlocks(i int, row cacheRow, skips driver.Ptr) {
 	way := p.attentionAt(int(row.pos) + 1)
 	splits, span := way.spans(int(row.pos) + 1)
 	var together, shares int
 	if way.units {
-		together, shares = p.shareHeads(p.dev.info.SMs / splits)
+		together, shares = p.shareHeads(p.dev.tokenSMs() / splits)
 	}
 	t := &p.token
 	args := tokenArgs{
@@ -175,7 +189,7 @@ func (p *pass) tokenBlocks(i int, row cacheRow, skips driver.Ptr) {
 	if p.options.Exact {
 		args.partsOfX = 2
 	}
-	call(p, p.tokenKernel(way), p.dev.info.SMs, tokenThreads, args)
+	call(p, p.tokenKernel(way), p.dev.tokenSMs(), tokenThreads, args)
 	if p.err == nil {
 		t.count += uint32(len(p.layers))
 	}

@@ -13,9 +13,6 @@ import (
 	"qgo/tensor"
 )
 
-// hopperCapability is that from which on kernels have what driver.ForHopper gives them.
-const hopperCapability = 90
-
 // tokenGPU is a GPU that computes tokens in one launch, as one of that capability would.
 func tokenGPU(t testing.TB, want, sms int) *Device {
 	t.Helper()
@@ -30,6 +27,18 @@ func tokenGPUOf(t testing.TB, o emulator.Options) *Device {
 	}
 	dev.info.Major, dev.info.Minor = want/10, want%10
 	return dev
+}
+
+// TestTokenSMs says how many multiprocessors compute a token.
+func TestTokenSMs(t *testing.T) {
+	for _, c := range []struct{ capability, sms, want int }{
+		{90, 132, 131}, {90, 64, 63}, {120, 30, 30}, {80, 108, 108}, {53, 1, 1},
+	} {
+		d := &Device{info: plan.DeviceInfo{Major: c.capability / 10, Minor: c.capability % 10, SMs: c.sms}}
+		if got := d.tokenSMs(); got != c.want {
+			t.Errorf("%d of %d multiprocessors of capability %d, want %d", got, c.sms, c.capability, c.want)
+		}
+	}
 }
 
 // TestToken compares logits of tokens that are computed in one launch with those of the
