@@ -84,6 +84,9 @@ func (c *Context) HostUnregister(p driver.Ptr) error {
 		return &driver.Error{Call: "cuMemHostUnregister", What: fmt.Sprintf("%#x", p), Err: errors.New("HostMemoryNotRegistered")}
 	}
 	delete(c.host, p)
+	if c.memory == nil {
+		return nil // the pages stay those of the file, which nobody else has any longer
+	}
 	if err := r.become(nil, 0); err != nil {
 		return err
 	}
