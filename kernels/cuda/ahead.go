@@ -84,16 +84,28 @@ func (p *pass) greedy(b *plan.Batch) {
 // event behind it, as the launches of the next token would.
 const (
 	wordBytes  = 8
+	foundAt    = 0
 	givenAt    = 2 * wordBytes
 	takenAt    = 4 * wordBytes
 	endedAt    = 6 * wordBytes
 	topsAt     = 8 * wordBytes
-	topsBytes  = plan.TopLen * keyBytes
+	topsBytes  = plan.TopLen * wordBytes
 	aheadBytes = topsAt + 2*topsBytes
 )
 
-// word is that of the pinned memory at that byte.
-func (s *Stage) word(at int) *uint64 { return (*uint64)(unsafe.Pointer(&s.pinned.bytes[at])) }
+// word is number i of those of the pinned memory that begin at that byte, and wordAt where kernels reach it.
+func (s *Stage) word(at, i int) *uint64 {
+	return (*uint64)(unsafe.Pointer(&s.pinned.bytes[at+wordBytes*i]))
+}
+func (s *Stage) wordAt(at, i int) driver.Ptr { return s.pinned.at + driver.Ptr(at+wordBytes*i) }
+
+// wordOf is what host and GPU write of a pass: its number, above a token or notWanted.
+func wordOf(number uint32, token int32) uint64 { return uint64(number)<<32 | uint64(uint32(token)) }
+
+// reset writes to a word what is not of the pass of that number.
+func (s *Stage) reset(at, slot int, number uint32) {
+	atomic.StoreUint64(s.word(at, slot), wordOf(^number, 0))
+}
 
 // await waits until what launches write to pinned memory has arrived.
 func (s *Stage) await(arrived func() bool) error {
@@ -118,7 +130,7 @@ func (p *pass) awaitToken(slot int, number uint32) (token int32) {
 		return 0
 	}
 	p.err = p.await(func() bool {
-		word := atomic.LoadUint64(p.word(wordBytes * slot))
+		word := atomic.LoadUint64(p.word(foundAt, slot))
 		token = int32(word)
 		return uint32(word>>32) == number
 	})
@@ -130,11 +142,11 @@ func (p *pass) awaitToken(slot int, number uint32) (token int32) {
 func (p *pass) finds(row cacheRow, slot int) (number uint32) {
 	p.tokenBlocks(0, row, 0)
 	number = p.token.count
-	p.reset(0, slot, number)
+	p.reset(foundAt, slot, number)
 	tops := p.streamTops(0)
 	call(p, p.ofBatch("next_", p.embedding.typ), 1, vectorThreads, nextArgs{
 		values: tops.values, places: tops.places, parts: tops.parts,
-		out: p.pinned.at + driver.Ptr(wordBytes*slot), w: p.embedding.w, hidden: p.hidden, number: number,
+		out: p.wordAt(foundAt, slot), w: p.embedding.w, hidden: p.hidden, number: number,
 	})
 	return number
 }

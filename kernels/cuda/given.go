@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"cmp"
 	"sync/atomic"
 
 	"qgo/kernels/cuda/driver"
@@ -80,7 +79,7 @@ func (p *pass) chosen(b *plan.Batch, row cacheRow, this *ahead) {
 // waits starts the pass of the token that the host will give, by a number which is that of its first layer.
 func (p *pass) waits(next, this *ahead) {
 	next.number = p.token.count + 1
-	p.give(next.slot, ^next.number, 0)
+	p.reset(givenAt, next.slot, next.number)
 	p.reset(takenAt, next.slot, next.number)
 	args := givenArgs{
 		given: p.wordAt(givenAt, next.slot), taken: p.wordAt(takenAt, next.slot), skips: p.token.skips, w: p.embedding.w, hidden: p.hidden,
@@ -95,42 +94,40 @@ func (p *pass) waits(next, this *ahead) {
 
 // ofGiven starts what makes logits, or finds the largest, of the token whose embedding has been looked up.
 func (p *pass) ofGiven(a *ahead, skips driver.Ptr) {
-	p.reset(endedAt, a.slot, a.number)
+	if a.y != 0 {
+		p.reset(endedAt, a.slot, a.number)
+		p.headOfGiven(a, a.y, skips)
+		return
+	}
+	at := topsOf(a.slot)
 	for i := range plan.TopLen {
-		atomic.StoreUint64(p.topWord(a.slot, i), notYet)
+		atomic.StoreUint64(p.word(at, i), notYet)
 	}
+	p.headOfGiven(a, p.logits, skips)
+	p.topTo(p.wordAt(at, 0), 1, skips)
+}
+
+// headOfGiven starts what makes logits, at y.
+func (p *pass) headOfGiven(a *ahead, y, skips driver.Ptr) {
 	p.tokenBlocks(0, a.row, skips)
-	p.multiplyHead(0, headArgs{y: cmp.Or(a.y, p.logits), skips: skips})
+	p.multiplyHead(0, headArgs{y: y, skips: skips})
 	p.starts(plan.OpOther)
-	if a.y == 0 {
-		p.topTo(p.pinned.at+driver.Ptr(topsAt+a.slot*topsBytes), 1, skips)
-	}
 }
 
 // give gives a token to the pass that waits with that number.
 func (s *Stage) give(slot int, number uint32, token int32) {
-	atomic.StoreUint64(s.word(givenAt+wordBytes*slot), wordOf(number, token))
+	atomic.StoreUint64(s.word(givenAt, slot), wordOf(number, token))
 }
-
-// wordOf is what host and GPU write of a pass: its number, above a token or notWanted.
-func wordOf(number uint32, token int32) uint64 { return uint64(number)<<32 | uint64(uint32(token)) }
-
-// reset writes to a word what the GPU will not write of the pass of that number.
-func (s *Stage) reset(at, slot int, number uint32) {
-	atomic.StoreUint64(s.word(at+wordBytes*slot), wordOf(^number, 0))
-}
-
-// wordAt is where kernels reach the word of a slot.
-func (s *Stage) wordAt(at, slot int) driver.Ptr { return s.pinned.at + driver.Ptr(at+wordBytes*slot) }
 
 // unused takes back the numbers of the latest layers, which have not been computed.
 func (s *Stage) unused() { s.token.count -= uint32(len(s.layers)) }
 
-func (s *Stage) topWord(slot, i int) *uint64 { return s.word(topsAt + slot*topsBytes + i*keyBytes) }
+// topsOf is where the largest logits of a slot come in the pinned memory: a word each.
+func topsOf(slot int) int { return topsAt + slot*topsBytes }
 
 // skipped reports whether a pass that waited for its token has been skipped as yet.
 func (s *Stage) skipped(a *ahead) bool {
-	return a.started && atomic.LoadUint64(s.word(takenAt+wordBytes*a.slot)) == wordOf(a.number, notWanted)
+	return a.started && atomic.LoadUint64(s.word(takenAt, a.slot)) == wordOf(a.number, notWanted)
 }
 
 // take waits for what a pass makes, and hands it over. It reports whether there is anything: that it was not skipped.
@@ -138,24 +135,24 @@ func (p *pass) take(b *plan.Batch, this *ahead) (came bool) {
 	if p.err != nil {
 		return false
 	}
-	i := 0
+	i, at := 0, topsOf(this.slot)
 	switch {
 	case this.y == 0:
 		p.err = p.await(func() bool {
-			for i < plan.TopLen && atomic.LoadUint64(p.topWord(this.slot, i)) != notYet {
+			for i < plan.TopLen && atomic.LoadUint64(p.word(at, i)) != notYet {
 				i++
 			}
 			return i == plan.TopLen || p.skipped(this)
 		})
 	case p.ahead.started:
 		p.err = p.await(func() bool {
-			return atomic.LoadUint64(p.word(endedAt+wordBytes*this.slot)) == wordOf(this.number, 0) || p.skipped(this)
+			return atomic.LoadUint64(p.word(endedAt, this.slot)) == wordOf(this.number, 0) || p.skipped(this)
 		})
 	default:
 		p.sync()
 	}
 	if came = p.err == nil && !p.skipped(this); came && this.y == 0 {
-		copy(bytesOf(b.Top), p.pinned.bytes[topsAt+this.slot*topsBytes:][:topsBytes])
+		copy(bytesOf(b.Top), p.pinned.bytes[at:][:topsBytes])
 	}
 	return came
 }

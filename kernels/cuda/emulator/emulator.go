@@ -95,15 +95,20 @@ func New(t testing.TB, o Options) *Context {
 	return c
 }
 
-func start(path string, o Options) (*Context, error) {
+func start(path string, o Options) (c *Context, err error) {
 	file, err := os.CreateTemp("", "qgo-device-memory-")
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
 	if err := errors.Join(os.Remove(file.Name()), file.Truncate(space)); err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, err
 	}
-	c := &Context{o: o, file: file, sizes: map[driver.Ptr]int64{}, host: map[driver.Ptr]registered{}, Kernels: map[string]int{}}
+	c = &Context{o: o, file: file, sizes: map[driver.Ptr]int64{}, host: map[driver.Ptr]registered{}, Kernels: map[string]int{}}
 	if c.memory, err = unix.Mmap(int(file.Fd()), 0, space, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE); err != nil {
 		return nil, err
 	}
