@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"unsafe"
@@ -231,6 +232,34 @@ func TestTokenRange(t *testing.T) {
 			s := tokenStage(t, tokenGPU(t, tensorCapability, 4), p)
 			closeTo(t, logits(t, []plan.Stage{s}, p, quant.F32, batches), want, 5e-6)
 		})
+	}
+}
+
+// TestTokenNotFinite has a hidden state with a number that is not finite: no logit of its token is a
+// number that looks as if it were one.
+func TestTokenNotFinite(t *testing.T) {
+	const nan, inf = 0x7fffffff, 0x7f800000 // the NaN is the one that GPUs make
+	for _, bits := range []uint32{nan, inf, inf | 1<<31} {
+		odd := math.Float32frombits(bits)
+		for _, exact := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%g/exact=%t", odd, exact), func(t *testing.T) {
+				p := shape(t, 64, 2, quant.Q4_K, quant.Q8_0, quant.F16, quant.IQ4_NL, quant.Q8_0, quant.Q8_0, quant.Q8_0)
+				e := inFloats(*p.Embedding)
+				x := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(e.Data))), e.Rows*e.Cols)
+				for i := 100; i < len(x); i += e.Cols {
+					x[i] = odd
+				}
+				p.Embedding = &e
+				s := tokenStageFor(t, tokenGPU(t, tensorCapability, 4), p, plan.Options{MaxRows: 64, MaxCtx: 200, Exact: exact})
+				for _, batch := range [][]sequence{{{1, true}}, {{1, true}, {1, true}}} { // the token's kernel, and those of several
+					for i, v := range logits(t, []plan.Stage{s}, p, quant.F16, [][]sequence{batch}) {
+						if v-v == 0 {
+							t.Fatalf("%d sequences: logit %d is %g", len(batch), i, v)
+						}
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -68,23 +68,28 @@ DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 
 // awaitAll calls use(what ahead(i) returned, i, i < end, numbers 4*i to 4*i+3 or zeros) for
 // quads first, first + stride and so on of a vector, up to end and, of those past it, for as
-// many as a warp has besides. It asks for Together of them at a time.
+// many as a warp has besides. It asks for Together of them ahead. Their registers move on
+// instead of the loop being unrolled: the code of a token's kernel is larger than what a
+// multiprocessor keeps of it, and most of it runs once or twice a layer.
 template <int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int first, int end, int stride, u32 phase, A ahead, F use) {
-	for (int base = first; (base & -kWarp) < end; base += Together * stride) {
-		auto used = [&](int j) INLINED { return ((base + j * stride) & -kWarp) < end; }; // by a lane of the warp
-		auto at = [&](int j) INLINED { return minimum(base + j * stride, end - 1); };      // past the end, the last quad
-		float4v held[Together] = {};
-		uint4v seen[Together] = {};
+	auto used = [&](int i) INLINED { return (i & -kWarp) < end; };         // by a lane of the warp
+	auto within = [&](int i) INLINED { return minimum(i, end - 1); }; // past the end, the last quad
+	float4v held[Together] = {};
+	uint4v seen[Together] = {};
 #pragma unroll
-		for (int j = 0; j < Together; j++)
-			if (used(j)) held[j] = ahead(at(j)), seen[j] = from.read(at(j));
+	for (int j = 0; j < Together; j++) {
+		int i = first + j * stride;
+		if (used(i)) held[j] = ahead(within(i)), seen[j] = from.read(within(i));
+	}
+#pragma unroll 1
+	for (int i = first; used(i); i += stride) {
+		float4v with = held[0], v = from.await(within(i), seen[0], phase);
 #pragma unroll
-		for (int j = 0; j < Together; j++) {
-			if (!used(j)) break;
-			float4v v = from.await(at(j), seen[j], phase);
-			bool there = base + j * stride < end;
-			if (!there) v = 0;
-			use(held[j], base + j * stride, there, v);
-		}
+		for (int j = 1; j < Together; j++) held[j - 1] = held[j], seen[j - 1] = seen[j];
+		int next = i + Together * stride;
+		if (used(next)) held[Together - 1] = ahead(within(next)), seen[Together - 1] = from.read(within(next));
+		bool there = i < end;
+		if (!there) v = 0;
+		use(with, i, there, v);
 	}
 }

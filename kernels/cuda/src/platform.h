@@ -363,10 +363,12 @@ DEVICE u32 bitsOf(float f) {
 	return b;
 }
 
-// rounded returns the nearest number of 23 bits, ties to even.
+// rounded returns the nearest number of 23 bits, ties to even. The NaN that GPUs make has all bits
+// but the sign, and would become a zero.
 DEVICE float rounded(float v) {
+	constexpr u32 nan = 0x7fc00000;
 	u32 bits = bitsOf(v);
-	return fromBits((bits + (bits >> 1 & 1)) & -2);
+	return fromBits(v != v ? nan : (bits + (bits >> 1 & 1)) & -2);
 }
 
 // halves returns two float16 numbers in a word, the first in the lower half.

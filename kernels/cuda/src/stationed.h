@@ -248,34 +248,42 @@ DEVICE void fetchNorms(const Layer &l, int bytes) {
 // the same product of the layer before has been computed, the rest of a product while the
 // one before it is. rest says whether there is any, skips whether nobody wants the token, or it is null.
 DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest, const u32 *skips) {
-	Runs now = describe(from, layers()[0]), next = now;
-	for (int p = 0; p < kProductsOfLayer; p++) bring(p, now);
-	if (rest) fetchRest(0, now), fetchRest(1, now);
-	fetchNorms(layers()[0], 4 * width);
-	barrier();
-	if (skips) {
-		awaitLaunch();
-		if (*skips) return waitGroups<0>();
-	}
-	waitGroups<3>();
-	arriveAt<kAllThreads>(kThere);
-	for (int i = 0; i < count; i++, now = next)
+	Runs before = {}, now = {};
+	// Products are counted on from one layer to the next. All four of a layer fit, so the ones that are
+	// brought are four ahead of those that are computed.
 #pragma unroll 1
-		for (int p = 0; p < kProductsOfLayer; p++) {
+	for (int n = 0;; n++) {
+		int layer = n / kProductsOfLayer, p = n % kProductsOfLayer;
+		bool more = layer < count;
+		if (n == kProductsOfLayer) {
+			barrier();
+			if (skips) {
+				awaitLaunch();
+				if (*skips) return waitGroups<0>();
+			}
+			waitGroups<kProductsOfLayer - 1>();
+			arriveAt<kAllThreads>(kThere);
+		}
+		if (layer > 0) {
 			barrierOf<kAllThreads>(kUsed);
-			bool more = i + 1 < count;
 			if (!more && p == kDown) return;
 			// Three groups of copies are on the way: the first is what is wanted next.
-			waitGroups<2>();
+			waitGroups<kProductsOfLayer - 2>();
 			arriveAt<kAllThreads>(kThere);
-			if (more && p == kQKV) next = describe(from + i + 1, layers()[(i + 1) % 2]);
-			if (more) bring(p, next);
-			else endGroup();
-			if (more && p == kGateUp) fetchNorms(layers()[(i + 1) % 2], 4 * width);
-			if (!rest) continue;
-			if (p + 2 < kProductsOfLayer) fetchRest(p + 2, now);
-			else if (more) fetchRest(p + 2 - kProductsOfLayer, next);
 		}
+		Layer &to = layers()[layer % 2];
+		if (p == kQKV) {
+			before = now;
+			if (more) now = describe(from + layer, to);
+		}
+		if (more) bring(p, now);
+		else endGroup();
+		if (more && p == kGateUp) fetchNorms(to, 4 * width);
+		if (!rest || n < 2) continue;
+		// What is wanted after the next product.
+		bool ofBefore = p < 2;
+		if (ofBefore || more) fetchRest((p + 2) % kProductsOfLayer, ofBefore ? before : now);
+	}
 }
 
 // What each format wants of x, for the quads of a group.

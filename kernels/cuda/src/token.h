@@ -219,7 +219,7 @@ DEVICE float4v *squares() {
 // and sums of squares of a normed one. All warps share it; but if slice is not 0, each brings
 // so many quads for itself.
 template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int quads, u32 phase, int format, const float4v *norm, int slice) {
-	constexpr int together = Normed ? 2 : 6;
+	constexpr int together = Normed ? 2 : 4;
 	Form<Tiles> form = formFor<Tiles>(format);
 	int first = slice ? warp() * slice + lane() : thread(), end = slice ? minimum(quads, (warp() + 1) * slice) : quads;
 	// A norm's weights may come from the GPU's memory.
