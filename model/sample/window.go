@@ -63,17 +63,19 @@ func (w *window) penalise(logits []float32, p Params) {
 	w.tokens = w.tokens[:n]
 }
 
-// penalised returns the logit of a token in the window after the penalties.
+// penalised returns the logit of a token in the window after the penalties. The
+// conversions keep compilers from fusing products and differences, which some
+// machines would round differently then.
 func (w *window) penalised(id int32, logit float32, p Params) float32 {
 	x := float64(logit)
 	if p.repeats() {
 		if x > 0 {
 			x /= p.RepeatPenalty
 		} else {
-			x *= p.RepeatPenalty
+			x = float64(x * p.RepeatPenalty)
 		}
 	}
-	return clamp(x - (p.PresencePenalty + float64(w.counts[id])*p.FrequencyPenalty))
+	return clamp(x - (p.PresencePenalty + float64(float64(w.counts[id])*p.FrequencyPenalty)))
 }
 
 // clamp converts to float32 so that nothing becomes plus infinity, whose
