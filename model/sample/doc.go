@@ -24,8 +24,12 @@
 // temperature flattens the choice among the tokens that stay and admits no
 // others.
 //
-// The same seed, parameters and logits give the same tokens: draws come from
-// math/rand/v2's PCG, one for each token, and every sum runs in a fixed order.
+// The same seed, parameters and logits give the same tokens on every machine:
+// random numbers come from math/rand/v2's PCG, every sum runs in a fixed order,
+// and nothing that a choice depends on is left to the machine to round. A token
+// takes one random number where top-k or top-p is in force; else it may take
+// several, as unlikely tokens are drawn by rejection sampling, which spares
+// weighing all of them.
 //
 // [StopMatcher] ends a text at a stop string, and [LogProb] and [LogSoftmax]
 // give log-probabilities.

@@ -61,6 +61,9 @@ func (p Params) lowers() bool {
 
 func (p Params) repeats() bool { return p.RepeatPenalty != 0 && p.RepeatPenalty != 1 }
 
+// cutsNucleus reports whether top-p leaves tokens out.
+func (p Params) cutsNucleus() bool { return p.TopP > 0 && p.TopP < 1 }
+
 // RangeError says that a parameter is out of its range.
 type RangeError struct {
 	Param string // in words

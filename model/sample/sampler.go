@@ -26,9 +26,9 @@ type Sampler struct {
 	pcg        *rand.PCG
 	rng        *rand.Rand
 
+	keep   int         // k of top-k: as many as logits without it, 1 at temperature 0
 	logits []float32   // scratch: the logits after bias and penalties
-	kept   []candidate // scratch: the tokens that may be drawn; its capacity is k of top-k
-	mass   []float64   // scratch: their weights
+	kept   []candidate // scratch: the tokens that may be drawn
 	top    []candidate // scratch: the largest logits, after penalties
 }
 
@@ -46,15 +46,18 @@ func New(vocab int, p Params) (*Sampler, error) {
 	}
 	s.params.LogitBias = nil // the caller may change the map
 	s.rng = rand.New(s.pcg)
+	capacity := 0
 	switch {
 	case p.Temperature == 0:
-		s.kept = make([]candidate, 0, 1)
+		s.keep, capacity = 1, 1
 	case p.TopK > 0 && p.TopK < vocab:
-		s.kept = make([]candidate, 0, p.TopK)
+		s.keep, capacity = p.TopK, p.TopK
+	case p.cutsNucleus():
+		s.keep, capacity = vocab, vocab
 	default:
-		s.kept = make([]candidate, 0, vocab)
+		s.keep, capacity = vocab, max(256, vocab/64) // see list
 	}
-	s.mass = make([]float64, cap(s.kept))
+	s.kept = make([]candidate, 0, capacity)
 	if p.penalises() {
 		s.window = newWindow(vocab, p.PenaltyWindow)
 	}
@@ -124,94 +127,71 @@ func (s *Sampler) Sample(logits []float32) (int32, error) {
 	if len(logits) != len(s.logits) {
 		return 0, fmt.Errorf("%d logits for a vocabulary of %d", len(logits), len(s.logits))
 	}
-	top, err := mostLikely(logits)
-	if err != nil || s.params.Temperature == 0 && len(s.bias) == 0 && s.window == nil && s.constraint == nil {
-		return top, err
+	best, err := mostLikely(logits)
+	changed := len(s.bias) > 0 || s.window != nil
+	stays := !changed && s.constraint == nil // the best token remains it
+	if err != nil || s.params.Temperature == 0 && stays {
+		return best, err
 	}
-	copy(s.logits, logits)
-	for _, b := range s.bias {
-		s.logits[b.id] = clamp(float64(s.logits[b.id]) + b.value)
+	if changed {
+		copy(s.logits, logits)
+		logits = s.logits
+		for _, b := range s.bias {
+			logits[b.id] = clamp(float64(logits[b.id]) + b.value)
+		}
+		if s.window != nil {
+			s.window.penalise(logits, s.params)
+		}
 	}
-	if s.window != nil {
-		s.window.penalise(s.logits, s.params)
+	all := s.keep == len(logits)
+	switch {
+	case all && stays:
+		s.kept = append(s.kept[:0], candidate{best, logits[best]})
+	case all:
+		s.kept = largest(s.kept[:0], logits, 1, s.constraint)
+	default:
+		s.kept = largest(s.kept[:0], logits, s.keep, s.constraint)
 	}
-	s.truncate()
 	switch {
 	case len(s.kept) == 0:
 		return 0, fmt.Errorf("no token is left: logit bias and constraint exclude all %d", len(s.logits))
 	case s.params.Temperature == 0:
 		return s.kept[0].id, nil
+	case all:
+		return s.fromAll(logits, s.kept[0].logit), nil
 	}
-	return s.draw(), nil
+	return s.fromSorted(), nil
 }
 
-// truncate leaves in s.kept the tokens that top-k, top-p and min-p keep.
-func (s *Sampler) truncate() {
+// fromSorted draws one of s.kept, the k largest logits in order, of those that top-p and
+// min-p keep.
+func (s *Sampler) fromSorted() int32 {
+	p, top := s.params, s.kept[0].logit
+	if p.cutsNucleus() {
+		w := softmaxOf(top, 1)
+		s.kept = s.kept[:prefix(s.kept, float64(p.TopP*mass(s.kept, w)), w)]
+	}
+	s.kept = exceeding(s.kept, below(floorOf(top, p.MinP)))
+	return s.draw(s.kept, softmaxOf(top, p.Temperature))
+}
+
+// fromAll draws one of all tokens that top-p and min-p keep; top is the largest logit of
+// those that the constraint allows.
+func (s *Sampler) fromAll(logits []float32, top float32) int32 {
 	p := s.params
-	topP := p.TopP > 0 && p.TopP < 1
-	switch k := cap(s.kept); {
-	case s.params.Temperature == 0:
-		s.kept = largest(s.kept[:0], s.logits, 1, s.constraint)
-		return
-	case k < len(s.logits):
-		s.kept = largest(s.kept[:0], s.logits, k, s.constraint)
-		s.narrow()
-		return
-	case topP:
-		s.all()
-		want := p.TopP * mass(s.kept)
-		// Few tokens hold most of the probability, but how many is not known
-		// beforehand: look at more and more of the best.
-		for k := 256; ; k *= 16 {
-			s.kept = largest(s.kept[:0], s.logits, k, s.constraint)
-			n := nucleus(s.kept, want)
-			if n < len(s.kept) || len(s.kept) < k {
-				s.kept = s.kept[:n]
-				break
+	if !p.cutsNucleus() {
+		return s.drawFromLogits(logits, top, p.MinP)
+	}
+	if s.constraint != nil {
+		for i, x := range logits {
+			if x >= lowest && !s.constraint.Allowed(int32(i)) {
+				x = float32(math.Inf(-1))
 			}
+			s.logits[i] = x
 		}
-	default:
-		s.all()
+		logits = s.logits
 	}
-	s.kept = likely(s.kept, p.MinP)
-}
-
-// narrow leaves of the k largest logits, in order, those that top-p and min-p keep.
-func (s *Sampler) narrow() {
-	if p := s.params.TopP; p > 0 && p < 1 {
-		s.kept = s.kept[:nucleus(s.kept, p*mass(s.kept))]
-	}
-	s.kept = likely(s.kept, s.params.MinP)
-}
-
-// all keeps every token that is not excluded, by id.
-func (s *Sampler) all() {
-	s.kept = s.kept[:0]
-	for i, x := range s.logits {
-		if x >= lowest && (s.constraint == nil || s.constraint.Allowed(int32(i))) {
-			s.kept = append(s.kept, candidate{int32(i), x})
-		}
-	}
-}
-
-// draw picks one of s.kept by the softmax of logit / temperature.
-func (s *Sampler) draw() int32 {
-	top, total := float64(best(s.kept)), 0.0
-	s.mass = s.mass[:len(s.kept)]
-	for i, c := range s.kept {
-		s.mass[i] = math.Exp((float64(c.logit) - top) / s.params.Temperature)
-		total += s.mass[i]
-	}
-	r := s.rng.Float64() * total
-	last := 0
-	for i, m := range s.mass {
-		if m == 0 {
-			continue
-		}
-		last = i // where rounding may leave r: a token of probability above 0
-		if r -= m; r < 0 {
-			break
-		}
-	}
-	return s.kept[last].id
+	s.kept = nucleus(s.kept[:0], logits, top, p.TopP)
+	s.kept = exceeding(s.kept, below(floorOf(top, p.MinP)))
+	return s.drawBestFirst(s.kept, softmaxOf(top, p.Temperature))
 }

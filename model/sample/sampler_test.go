@@ -2,6 +2,7 @@ package sample
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -269,10 +270,32 @@ var benchParams = map[string]Params{
 }
 
 func BenchmarkSample(b *testing.B) {
+	benchmarkSample(b, randomLogits(rand.New(rand.NewPCG(5, 6)), vocabQwen))
+}
+
+// BenchmarkSamplePeaked has a few tokens share most of the probability, as a model mostly
+// does.
+func BenchmarkSamplePeaked(b *testing.B) {
 	logits := randomLogits(rand.New(rand.NewPCG(5, 6)), vocabQwen)
-	for name, p := range benchParams {
+	for i, x := range []float32{24, 23, 22, 20, 18} {
+		logits[1000+20000*i] = x
+	}
+	benchmarkSample(b, logits)
+}
+
+// BenchmarkSampleNarrow has all tokens about as likely.
+func BenchmarkSampleNarrow(b *testing.B) {
+	logits := randomLogits(rand.New(rand.NewPCG(5, 6)), vocabQwen)
+	for i := range logits {
+		logits[i] /= 100
+	}
+	benchmarkSample(b, logits)
+}
+
+func benchmarkSample(b *testing.B, logits []float32) {
+	for _, name := range slices.Sorted(maps.Keys(benchParams)) {
 		b.Run(name, func(b *testing.B) {
-			s := mustNew(b, vocabQwen, p)
+			s := mustNew(b, vocabQwen, benchParams[name])
 			b.ReportAllocs()
 			for b.Loop() {
 				id, err := s.Sample(logits)

@@ -60,6 +60,11 @@ func largest(dst []candidate, logits []float32, k int, c Constraint) []candidate
 // above returns the first index from i on of a number above least, len(x) if there
 // is none. It calls nothing, as scan does not.
 func above(x []float32, i int, least float32) int {
+	for ; len(x)-i >= 4; i += 4 {
+		if four := (*[4]float32)(x[i:]); four[0] > least || four[1] > least || four[2] > least || four[3] > least {
+			break
+		}
+	}
 	for ; i < len(x); i++ {
 		if x[i] > least {
 			return i
@@ -92,52 +97,38 @@ func siftDown(h []candidate, i int) {
 	}
 }
 
-// best returns the largest logit of kept, which is not empty.
-func best(kept []candidate) float32 {
-	top := kept[0].logit
-	for _, c := range kept {
-		top = max(top, c.logit)
+// gather appends to dst the tokens whose logit is above least, by id.
+func gather(dst []candidate, logits []float32, least float32) []candidate {
+	for i := above(logits, 0, least); i < len(logits); i = above(logits, i+1, least) {
+		dst = append(dst, candidate{int32(i), logits[i]})
 	}
-	return top
+	return dst
 }
 
-// mass returns the sum of exp(logit − the largest logit); 0 of no tokens.
-func mass(kept []candidate) float64 {
-	if len(kept) == 0 {
-		return 0
-	}
-	top, sum := float64(best(kept)), 0.0
-	for _, c := range kept {
-		sum += math.Exp(float64(c.logit) - top)
-	}
-	return sum
-}
-
-// nucleus returns how many of kept, which is sorted, it takes for their mass to
-// reach want: all if it never does.
-func nucleus(kept []candidate, want float64) int {
-	sum := 0.0
-	for i, c := range kept {
-		sum += math.Exp(float64(c.logit) - float64(kept[0].logit))
-		if sum >= want {
-			return i + 1
-		}
-	}
-	return len(kept)
-}
-
-// likely keeps those at least minP times as likely as the best: all if minP is 0.
-func likely(kept []candidate, minP float64) []candidate {
-	if len(kept) == 0 {
-		return kept
-	}
-	floor := float64(best(kept)) + math.Log(minP)
+// exceeding leaves of kept those whose logit is above least.
+func exceeding(kept []candidate, least float32) []candidate {
 	n := 0
 	for _, c := range kept {
-		if float64(c.logit) >= floor {
+		if c.logit > least {
 			kept[n] = c
 			n++
 		}
 	}
 	return kept[:n]
+}
+
+// floorOf returns the least logit that is minP times as likely as top: minus infinity if
+// minP is 0. The logarithm is rounded, as its last bits differ between processors.
+func floorOf(top float32, minP float64) float64 {
+	return float64(top) + float64(float32(math.Log(minP)))
+}
+
+// below returns the largest float32 below x: a logit is above it exactly if it is at
+// least x.
+func below(x float64) float32 {
+	f := float32(x)
+	if float64(f) >= x {
+		f = math.Nextafter32(f, float32(math.Inf(-1)))
+	}
+	return f
 }

@@ -10,7 +10,7 @@ import (
 // so that [Sampler.SampleTop] can do with them.
 func (s *Sampler) FromTop(n int) bool {
 	return len(s.bias) == 0 && s.constraint == nil && (s.window == nil || s.params.lowers()) &&
-		cap(s.kept) <= n && cap(s.kept) < len(s.logits)
+		s.keep <= n && s.keep < len(s.logits)
 }
 
 // SampleTop is [Sampler.Sample] where only the largest logits are at hand, as [plan.Top]
@@ -41,17 +41,16 @@ func (s *Sampler) SampleTop(top []plan.Logit) (id int32, ok bool) {
 		}
 		s.top[i] = c
 	}
-	k := min(cap(s.kept), len(s.top))
+	k := min(s.keep, len(s.top))
 	// All others come behind the last one, if there are others.
 	last := top[len(top)-1]
 	others := last.Value >= lowest
-	if k == 0 || others && (k < cap(s.kept) || better(candidate{last.Token, last.Value}, s.top[k-1])) {
+	if k == 0 || others && (k < s.keep || better(candidate{last.Token, last.Value}, s.top[k-1])) {
 		return 0, false
 	}
 	s.kept = append(s.kept[:0], s.top[:k]...)
 	if s.params.Temperature == 0 {
 		return s.kept[0].id, true
 	}
-	s.narrow()
-	return s.draw(), true
+	return s.fromSorted(), true
 }
