@@ -92,32 +92,85 @@ DEVICE int *partsOfX() {
 	return one;
 }
 
-// productsOf writes the products of a block's pairs of a matrix of a layer with x to its
-// memory: [pair][row][part of the columns, in fours], of all pairs of a tile.
+// The sums of squares of a vector, of kSquares numbers each: what a warp brings at a time.
+// Behind them there are zeros.
+DEVICE float4v *squares() {
+	SHARED(float4v, all, kMostSquares / 4);
+	return all;
+}
+
+// What a matrix of every layer is multiplied with, in shared memory for functions that are not part of their
+// callers: a vector, times the weights of a norm or as it is.
+struct Input {
+	const u32 *vector;
+	int quads, phase; // phase: of the first layer
+};
+DEVICE Input *inputs() {
+	SHARED(Input, all, kMatrices);
+	return all;
+}
+
+// awaitX brings what a matrix is multiplied with into the block's memory as products of a format want it, and
+// sums of squares of what is normed. All warps share it; but if slice is not 0, each brings so many
+// quads for itself.
+template <class F, bool Tiles> DEVICE void awaitX(int layer, int matrix, int slice, bool both) {
+	const Input &x = inputs()[matrix];
+	const Layer &l = layers()[layer % 2];
+	const float4v *norm = (const float4v *)(matrix < kOutputMatrix ? l.attnNorm : matrix == kGateUpMatrix ? l.ffnNorm : 0);
+	int quads = x.quads;
+	Form<Tiles> form = formOf<F, Tiles>(lane() % (kGroup / 4), both ? 2 : 1);
+	int first = slice ? warp() * slice + lane() : thread(), end = slice ? minimum(quads, (warp() + 1) * slice) : quads;
+	// A norm's weights may come from the GPU's memory.
+	auto ahead = [&](int i) INLINED { return norm ? norm[i] : float4v(1); };
+	awaitAll<2>({(u32 *)x.vector}, first, end, slice ? kWarp : kTokenThreads, (x.phase + layer) % 2, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
+		if (norm) {
+			float square = warpSum(squareOf(v));
+			if (lane() == 0) ((float *)squares())[i / kWarp] = square;
+		}
+		v *= weights;
+		if constexpr (Tiles && kExact<F>) {
+			if (!both) return storeIntegers(slots()[i / (kGroup / 4)], i, there, v, form);
+		}
+		store(slots(), i, there, v, form);
+	});
+}
+
+// productsOf writes the products of a block's pairs of a matrix of a layer to its memory: [pair][row][part of
+// the columns, in fours], of all pairs of a tile. What a warp multiplies first it finds out before it waits for what
+// that is multiplied with.
 template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 	const Piece &p = layers()[layer % 2].pieces[matrix];
 	u8 *memory = (u8 *)blockMemory();
 	int groups = p.groups, parts = p.parts, items = p.items, last = p.count - 1;
+	// If each warp multiplies other columns, it waits for those only; else all wait for all.
+	int slice = items == parts && items <= kTokenWarps ? p.length * kTileGroups * (kGroup / 4) : 0;
+	if (slice && warp() >= items) return;
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups, tile = 0, part = warp();
 	bool both = Tiles && *partsOfX() > 1;
 	while (part >= parts) part -= parts, tile++;
-#pragma unroll 1
-	for (int item = warp(); item < items; item += kTokenWarps) {
+	Row rows[2];
+	auto find = [&]() INLINED {
 		// Past the end rows and groups are read again, for nothing.
-		int pair = tile * kTilePairs + row / 2, k = row % 2;
+		int k = row % 2;
 		const int *there = p.there[k];
 		const u8 *const *planes = p.planes[k];
-		auto rowOfPair = [&](int pair) INLINED {
+#pragma unroll
+		for (int r = 0; r < 2; r++) {
+			int pair = minimum(tile * kTilePairs + row / 2 + r * kTilePairs / 2, last);
 			Row begin = {planes[0], planes[1], planes[2], planes[3]};
 			if (pair < p.room) begin = {memory + there[0], memory + there[1], memory + there[2], memory + there[3]};
-			return after<F>(begin, pair * p.step);
-		};
+			rows[r] = after<F>(begin, pair * p.step);
+		}
+	};
+	find();
+	awaitX<F, Tiles>(layer, matrix, slice, both);
+	if (slice) warpBarrier();
+	else computing();
+#pragma unroll 1
+	for (int item = warp(); item < items; item += kTokenWarps) {
 		Products<F, Tiles> products;
 		auto multiply = [&](auto count) INLINED {
 			constexpr int n = decltype(count)::value;
-			Row rows[n];
-#pragma unroll
-			for (int r = 0; r < n; r++) rows[r] = rowOfPair(minimum(pair + r * kTilePairs / 2, last));
 			int first = part * p.length * kTileGroups, end = minimum(first + p.length * kTileGroups, groups);
 #pragma unroll 1
 			for (; first < end; first += kTileGroups) {
@@ -135,9 +188,11 @@ template <class F, bool Tiles> FUNCTION void productsOf(int layer, int matrix) {
 		if (tile * kTilePairs + kTilePairs / 2 <= last) multiply(Constant<2>());
 		else multiply(Constant<1>());
 		float sum = products.finish();
-		if (mine < 2) ((float *)(memory + p.sums))[(2 * (pair + mine * kTilePairs / 2) + k) * 4 * foursOf(parts) + part] = sum;
+		int pair = tile * kTilePairs + row / 2 + mine * kTilePairs / 2;
+		if (mine < 2) ((float *)(memory + p.sums))[(2 * pair + row % 2) * 4 * foursOf(parts) + part] = sum;
 		tile += p.tiles, part += p.odd;
 		if (part >= parts) part -= parts, tile++;
+		find();
 	}
 }
 
@@ -284,27 +339,4 @@ DEVICE void bringAll(const TokenLayer *from, int count, int width, bool rest, co
 		bool ofBefore = p < 2;
 		if (ofBefore || more) fetchRest((p + 2) % kProductsOfLayer, ofBefore ? before : now);
 	}
-}
-
-// What each format wants of x, for the quads of a group.
-template <bool Tiles> DEVICE Form<Tiles> *forms() {
-	SHARED(Form<Tiles>, all, kFormats * kGroup / 4);
-	return all;
-}
-
-// makeForms fills them, where numbers of x are one or two, and zeros.
-template <bool Tiles> DEVICE void makeForms(int parts) {
-	constexpr int quads = kGroup / 4;
-	int format = thread() / quads, quad = thread() % quads;
-	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
-	if (thread() == 0) *partsOfX() = parts;
-	if (format >= kFormats) return;
-	forms<Tiles>()[thread()] = formOf<Tiles>(format, quad, parts);
-}
-
-// formFor returns that of quads of x that a thread brings: thread(), and others a multiple
-// of 8 further on.
-template <bool Tiles> DEVICE Form<Tiles> formFor(int format) {
-	constexpr int quads = kGroup / 4;
-	return forms<Tiles>()[format * quads + thread() % quads];
 }

@@ -182,7 +182,7 @@ template <class K, int D> FUNCTION void tokenAttention(int layer) {
 		if (item != block()) head = item % a.heads, kvHead = head / a.group, split = item / a.heads;
 		int begin = split * a.span, end = minimum(row.pos + 1, begin + a.span);
 		Cache<K> keys(row, layer, 0, kvHead, kvHeads, D), values(row, layer, 1, kvHead, kvHeads, D);
-		Positions<K, D, 4> positions(keys, values, begin, end); // the token's own is read for nothing
+		Positions<K, D, 2> positions(keys, values, begin, end); // the token's own is read for nothing
 		if (item != block()) computing(); // the head before has been used
 		int part = thread() / D, at = thread() % D, other = at ^ D / 2;
 		if (part == 0 || (part < 3 && end == row.pos + 1)) {
@@ -208,30 +208,56 @@ template <class K, int D> FUNCTION void tokenAttention(int layer) {
 	}
 }
 
-// The sums of squares of a vector, of kSquares numbers each: what a warp brings at a time.
-// Behind them there are zeros.
-DEVICE float4v *squares() {
-	SHARED(float4v, all, kMostSquares / 4);
-	return all;
+// ofSums returns which four lanes of all this lane is one of, and which, that add up the parts of a row: from the last
+// warp on, as the last ones multiply least.
+DEVICE int ofSums() {
+	int t = anew(thread());
+	return (kTokenWarps - 1) * kWarp + 2 * (t & (kWarp - 1)) - t;
 }
 
-// awaited brings a vector, times a norm's weights if there are any, into the block's memory,
-// and sums of squares of a normed one. All warps share it; but if slice is not 0, each brings
-// so many quads for itself.
-template <bool Tiles, bool Normed> FUNCTION void awaited(const u32 *vector, int quads, u32 phase, int format, const float4v *norm, int slice) {
-	constexpr int together = Normed ? 2 : 4;
-	Form<Tiles> form = formFor<Tiles>(format);
-	int first = slice ? warp() * slice + lane() : thread(), end = slice ? minimum(quads, (warp() + 1) * slice) : quads;
-	// A norm's weights may come from the GPU's memory.
-	auto ahead = [&](int i) INLINED { return Normed ? norm[i] : float4v(1); };
-	awaitAll<together>({(u32 *)vector}, first, end, slice ? kWarp : kTokenThreads, phase, ahead, [&](float4v weights, int i, bool there, float4v v) INLINED {
-		if (Normed) {
-			float square = warpSum(squareOf(v));
-			if (lane() == 0) ((float *)squares())[i / kWarp] = square;
+// addUp adds up the parts of rows when all warps have multiplied, and hands them on. Four lanes have a row; a pair of
+// gate and up are eight lanes'. Where the parts are, and whom a sum is for, they find out before.
+DEVICE void addUp(const TokenArgs &a, int layer, int m, float bias) {
+	const Piece &p = layers()[layer % 2].pieces[m];
+	u8 *memory = (u8 *)blockMemory();
+	int t = ofSums(), rows = 2 * p.count;
+	if ((t & -kWarp) >= 4 * rows) return computing();
+	int first = 2 * p.first, fours = foursOf(p.parts), i = t % 4;
+	const float4v *parts = (const float4v *)(memory + p.sums) + (u32)t / 4 * fours + i;
+	bool gated = m == kGateUpMatrix, norms = gated || m < kOutputMatrix, down = m == kDownMatrix;
+	Vector to = gated ? a.ffn : norms ? a.qkv : down ? a.before : a.between;
+	u32 phase = (a.layer + layer + down) % 2;
+	float *mine = (float *)(memory + a.own) + (u32)t / 4; // of the hidden state
+	float before = !norms && t < 4 * rows ? *mine : 0;
+	computing();
+#pragma unroll 1
+	while ((t & -kWarp) < 4 * rows) {
+		int row = (u32)t / 4;
+		float4v four = i < fours ? *parts : float4v(0);
+		float scale = norms ? normScale(squares(), a.width, a.inverseWidth, a.eps) : 1;
+		float v = sumOfFour(four[0], four[1], four[2], four[3]);
+		v += exchange(v, 1);
+		v += exchange(v, 2);
+		float up = exchange(v, 4);
+		if (i == 0 && row < rows) {
+			if (gated) {
+				if (row % 2 == 0) to.publish((u32)(first + row) / 2, gatedBy(v * scale, up * scale), phase);
+			} else {
+				if (norms) v = multiplyAdd(v, scale, bias);
+				else *mine = v = before + v;
+				if (down && layer == a.count - 1) a.hidden[first + row] = v;
+				else to.publish(first + row, v, phase);
+			}
 		}
-		store(slots(), i, there, v * weights, form);
-	});
+		t += kTokenThreads, parts += kTokenThreads / 4 * fours, mine += kTokenThreads / 4;
+		if (t >= 4 * rows) continue;
+		if (norms && p.bias) bias = p.bias[(u32)t / 4];
+		if (!norms) before = *mine;
+	}
 }
+
+// addUpApart is addUp as a function that is not part of its caller.
+template <int D> FUNCTION void addUpApart(int layer, int m, float bias) { addUp(*theArgs(), layer, m, bias); }
 
 // tokenBlocks runs all transformer blocks, products by units for products of matrices (Tiles) or not, attention by
 // them (Units) or not.
@@ -239,14 +265,20 @@ template <class K, int D, bool Tiles, bool Units> DEVICE void tokenBlocks(const 
 	if (Tiles) startNext();
 	if (warp() == kTokenWarps) return bringAll(a.layers, a.count, a.width, a.rest, Tiles ? a.skips : 0);
 	u8 *memory = (u8 *)blockMemory();
-	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each a thread's
+	float *own = (float *)(memory + a.own); // the block's rows of the hidden state, each some lanes'
 	if (thread() == 0) {
 		if (Units) *thePlace() = {0, 0, block() / a.shares, SomeHeads::of(block() % a.shares, a.group, a.together)};
 		else *thePlace() = {block() % a.heads, block() % a.heads / a.group, block() / a.heads, {}};
 		*theArgs() = a;
 	}
 	if (thread() < D) theAngles<D>()[thread()] = a.rope[(u64)a.row.pos * D + thread()];
-	makeForms<Tiles>(a.partsOfX);
+	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros())[thread()] = 0;
+	if (thread() == 0) *partsOfX() = a.partsOfX;
+	if (int m = thread(); m < kMatrices) {
+		bool attn = m == kOutputMatrix, down = m == kDownMatrix;
+		Vector x = attn ? a.attn : down ? a.ffn : m == kGateUpMatrix ? a.between : a.before;
+		inputs()[m] = {x.w, (attn ? a.heads * D : down ? a.ffnWidth : a.width) / 4, (int)(a.layer % 2)};
+	}
 	if (thread() < kMostSquares / 4) squares()[thread()] = 0;
 	for (float4v *zero = (float4v *)(memory + a.sums) + thread(); zero < (float4v *)(memory + a.own); zero += kTokenThreads) *zero = 0;
 	barrier();
@@ -260,83 +292,40 @@ template <class K, int D, bool Tiles, bool Units> DEVICE void tokenBlocks(const 
 		}
 	}
 
-	// All matrices are gone through by the same code: what each call of a function keeps
-	// registers for, all others have to do without.
+	// All matrices are gone through by the same code: what each call of a function keeps registers for,
+	// all others have to do without. So one number says where that is, which is the same in all lanes.
+	constexpr u32 ofLayer = 8;
+	static_assert(kMatrices <= ofLayer, "a layer's matrices");
+	u32 step = 0; // layer*ofLayer + matrix
 #pragma unroll 1
-	for (int layer = 0; layer < a.count; layer++) {
+	while (step < a.count * ofLayer) {
+		int layer = step / ofLayer, m = step % ofLayer;
 		const Layer &l = layers()[layer % 2];
-		u32 phase = (a.layer + layer) % 2;
-		auto after = [&](int m) INLINED { return m + 1 == l.qkv ? kOutputMatrix : m + 1; };
-#pragma unroll 1
-		for (int m = 0; m < kMatrices; m = after(m)) {
-			const Piece &p = l.pieces[m];
-			int rows = 2 * p.count;
-			bool ofQKV = m < kOutputMatrix;
-			if (m != kOutputMatrix) {
-			} else if constexpr (Units) {
-				if (block() < a.shares * a.splits) tokenHeads<D>(layer);
-				if (block() < a.shares * a.splits && a.splits > 1) mergeHeads<D>(layer);
-			} else if (block() < a.heads * a.splits) {
-				tokenAttention<K, D>(layer);
-			}
-
-			// The weights of all of Q, K and V are there at the same time, and used.
-			if (m == 0 || !ofQKV) barrierOf<kAllThreads>(kThere);
-			else computing();
-			int t = anew(thread());
-			float bias = p.bias && t < 4 * rows ? p.bias[(u32)t / 4] : 0;
-
-			// The hidden state, times the norm's weights, and the sum of its squares, or what
-			// attention or SwiGLU made. What the norm divides by, the results of products are
-			// divided by. If each warp multiplies other columns, it waits for those only; else all
-			// wait for all.
-			int slice = p.items == p.parts && p.items <= kTokenWarps ? p.length * kTileGroups * (kGroup / 4) : 0;
-			if (rows == 0) {
-			} else if (ofQKV || m == kGateUpMatrix) {
-				awaited<Tiles, true>(ofQKV ? a.before.w : a.between.w, a.width / 4, phase, p.format, (const float4v *)(ofQKV ? l.attnNorm : l.ffnNorm), slice);
-			} else {
-				bool attn = m == kOutputMatrix;
-				awaited<Tiles, false>(attn ? a.attn.w : a.ffn.w, (attn ? a.heads * D : a.ffnWidth) / 4, phase, p.format, 0, slice);
-			}
-			if (slice) warpBarrier();
-			else computing();
-			if (anew(thread()) < p.items * kWarp) products<Tiles>(layer, m);
-			if (after(m) >= kOutputMatrix) arriveAt<kAllThreads>(kUsed);
-			computing();
-
-			// Four lanes add up the parts of a row; a pair of gate and up are eight lanes'.
-			rows = 2 * p.count;
-			int first = 2 * p.first, fours = foursOf(p.parts);
-			const float4v *parts = (const float4v *)(memory + p.sums);
-			int now = anew(m); // there are no registers for what follows from it
-			bool gated = now == kGateUpMatrix, norms = gated || now < kOutputMatrix;
-			for (t = anew(thread()); (t & -kWarp) < 4 * rows; t += kTokenThreads) {
-				int row = (u32)t / 4, i = (u32)t % 4;
-				float4v four = 0;
-				if (i < fours) four = parts[row * fours + i];
-				float scale = norms ? normScale(squares(), a.width, a.inverseWidth, a.eps) : 1;
-				float v = sumOfFour(four[0], four[1], four[2], four[3]);
-				v += exchange(v, 1);
-				v += exchange(v, 2);
-				float up = exchange(v, 4);
-				if (i > 0 || row >= rows) continue;
-				if (gated) {
-					if (row % 2 == 0) a.ffn.publish((u32)(first + row) / 2, gatedBy(v * scale, up * scale), phase);
-				} else if (norms) {
-					if (p.bias && t >= kTokenThreads) bias = p.bias[row];
-					a.qkv.publish(first + row, multiplyAdd(v, scale, bias), phase);
-				} else {
-					float *mine = (float *)(memory + anew(a.own)) + row;
-					v = *mine += v;
-					if (now == kOutputMatrix) a.between.publish(first + row, v, phase);
-					else if (layer < a.count - 1) a.before.publish(first + row, v, phase ^ 1);
-					else a.hidden[first + row] = v;
-				}
-			}
-			// Until all of it is handed on no warp waits for what is next: it would read in vain,
-			// and be in the way.
-			computing();
+		const Piece &p = l.pieces[m];
+		if (m != kOutputMatrix) {
+		} else if constexpr (Units) {
+			if (block() < a.shares * a.splits) tokenHeads<D>(layer);
+			if (block() < a.shares * a.splits && a.splits > 1) mergeHeads<D>(layer);
+		} else if (block() < a.heads * a.splits) {
+			tokenAttention<K, D>(layer);
 		}
+		// The weights of all of Q, K and V are there at the same time, and used.
+		if (m == 0 || m >= kOutputMatrix) barrierOf<kAllThreads>(kThere);
+		else computing();
+		int t = ofSums();
+		float bias = p.bias && t < 8 * p.count ? p.bias[(u32)t / 4] : 0;
+		// Of the hidden state, times the norm's weights, or of what attention or SwiGLU made. What the
+		// norm divides by, the results of products are divided by.
+		if (p.count > 0) products<Tiles>(layer, m);
+		int after = m + 1 == l.qkv ? kOutputMatrix : m + 1;
+		if (after >= kOutputMatrix) arriveAt<kAllThreads>(kUsed);
+		// Attention by units for products of matrices leaves too few registers where heads have 128 values.
+		if constexpr (Units && D > 64) addUpApart<D>(layer, m, bias);
+		else addUp(a, layer, m, bias);
+		// Until all of it is handed on no warp waits for what is next: it would read in vain,
+		// and be in the way.
+		computing();
+		step += (after < kMatrices ? after : ofLayer) - m;
 	}
 }
 
