@@ -59,7 +59,7 @@ func printGroup(w io.Writer, gap bool, res *bench.Result) {
 		if res.OnGPU() {
 			fmt.Fprintf(w, "%s (%s)\n", clip(res.Devices(), 70), show.Text(res.Backends))
 		} else {
-			fmt.Fprintf(w, "%s, %s, ", clip(res.CPUInfo, 25), show.Text(res.Devices()))
+			fmt.Fprintf(w, "%s, %s\n", clip(res.CPUInfo, 60), show.Text(res.Devices()))
 		}
 		fmt.Fprintln(w, clip(res.Words(bench.LabelBatch, bench.LabelKV, bench.LabelKernels, bench.LabelRepack), 80))
 	}

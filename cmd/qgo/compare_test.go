@@ -125,8 +125,8 @@ func TestBenchNames(t *testing.T) {
 	out := b.String()
 	fits80(t, out)
 	for _, want := range []string{
-		"cpu, 1 thread, batches of 512, f16/q8_0 KV cache, go kernels\n",
-		"cpu, 4 threads, batches of 512, f16/q8_0 KV cache, go kernels\n",
+		"cpu, 1 thread\nbatches of 512, f16/q8_0 KV cache, go kernels\n",
+		"cpu, 4 threads\nbatches of 512, f16/q8_0 KV cache, go kernels\n",
 		"pp512 @ d64              540.4               0.4     399.0       609.6     89 %",
 		"\nms, m.gguf, 4 threads, gpu, 3 layers, f16 KV cache\n",
 		"rag-style            t/s:  prefill 6826.7, decode 2833.3, throughput 270.2\n",
