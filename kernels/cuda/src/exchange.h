@@ -69,10 +69,10 @@ DEVICE float valueOf(float2v pair, int i) { return i % 2 ? pair[1] : pair[0]; }
 // awaitAll calls use(what ahead(i) returned, i, i < end, numbers 4*i to 4*i+3 or zeros) for
 // quads first, first + stride and so on of a vector, up to end and, of those past it, for as
 // many as a warp has besides. It asks for Together of them ahead. Their registers move on
-// instead of the loop being unrolled: the code of a token's kernel is larger than what a
-// multiprocessor keeps of it, and most of it runs once or twice a layer.
+// instead of the loop being unrolled, as it is part of the products of every format and
+// mostly runs once or twice.
 template <int Together, class A, class F> DEVICE void awaitAll(const Vector &from, int first, int end, int stride, u32 phase, A ahead, F use) {
-	auto used = [&](int i) INLINED { return (i & -kWarp) < end; };         // by a lane of the warp
+	auto used = [&](int i) INLINED { return (i & -kWarp) < end; };    // by a lane of the warp
 	auto within = [&](int i) INLINED { return minimum(i, end - 1); }; // past the end, the last quad
 	float4v held[Together] = {};
 	uint4v seen[Together] = {};

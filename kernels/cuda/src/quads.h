@@ -83,10 +83,10 @@ enum {
 	FORMATS(FORMAT_NUMBER) kFormats
 };
 
-// formOf returns that of a format by its number.
-template <bool Tiles> DEVICE Form<Tiles> formOf(int format, int quad, int parts) {
+// formOf returns that of a format by its number, with units.
+DEVICE Form<true> formOf(int format, int quad, int parts) {
 	switch (format) {
-#define FORM_OF(F) case kFormat_##F: return formOf<F, Tiles>(quad, parts);
+#define FORM_OF(F) case kFormat_##F: return formOf<F, true>(quad, parts);
 		FORMATS(FORM_OF)
 	}
 	return {};

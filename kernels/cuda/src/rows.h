@@ -88,7 +88,7 @@ DEVICE Form<true> *headForms() {
 	return all;
 }
 DEVICE void makeHeadForms(const SpansArgs &a) {
-	if (thread() < kGroup / 4) headForms()[thread()] = a.to.form(formOf<true>(a.format, thread(), 1));
+	if (thread() < kGroup / 4) headForms()[thread()] = a.to.form(formOf(a.format, thread(), 1));
 }
 
 // handOn has a warp store what a head makes of a row.

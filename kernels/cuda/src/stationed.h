@@ -128,6 +128,7 @@ template <class F, bool Tiles> DEVICE void awaitX(int layer, int matrix, int sli
 			if (lane() == 0) ((float *)squares())[i / kWarp] = square;
 		}
 		v *= weights;
+		// store would find out what is known here.
 		if constexpr (Tiles && kExact<F>) {
 			if (!both) return storeIntegers(slots()[i / (kGroup / 4)], i, there, v, form);
 		}
