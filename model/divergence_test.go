@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"testing"
 
@@ -56,28 +57,57 @@ func TestDivergence(t *testing.T) {
 	diverges(t, ways...)
 }
 
-// diverges compares the logits of texts with those of exact arithmetic. The mean KL
-// divergence is to be no more than llama.cpp's in the geometric mean over all files, and
-// the mean top-1 agreement no less.
-func diverges(t *testing.T, ways ...way) {
+// readTexts returns the text that the models of a directory are compared on.
+func readTexts(t testing.TB) map[string][]int32 {
+	t.Helper()
 	var heldout []int32
 	if err := json.Unmarshal(testdata.Read(t, "godoc-tiny", "eval_heldout_ids.json"), &heldout); err != nil {
 		t.Fatal(err)
 	}
-	texts := map[string][]int32{"godoc-tiny": heldout, "wide128": readWide(t).IDs}
+	return map[string][]int32{"godoc-tiny": heldout, "wide128": readWide(t).IDs}
+}
+
+// loadFrom loads a quantisation of the model of a directory.
+func loadFrom(t testing.TB, dir, file string, o Options) *Model {
+	t.Helper()
+	if dir == "godoc-tiny" {
+		return loadTiny(t, file, o)
+	}
+	return load(t, o, dir, dir+"-"+file+".gguf")
+}
+
+// exactKept are logits in exact arithmetic, which take seconds to compute, by files and
+// numbers of tokens.
+var exactKept = map[string][]float32{}
+
+// exactLogits are those of all tokens of the directory's text, or of its beginning, in exact
+// arithmetic. They are for reading only. Those that another test wants, too, are
+// computed once: all but those of godoc-tiny's integers, which are large.
+func exactLogits(t testing.TB, dir, file string, ids []int32) []float32 {
+	t.Helper()
+	key := fmt.Sprint(dir, file, len(ids))
+	if kept := exactKept[key]; kept != nil {
+		return kept
+	}
+	all := logits(t, loadFrom(t, dir, file, Options{Exact: true}), ids, WantAll)
+	if dir == "wide128" || file == "f16" {
+		exactKept[key] = all
+	}
+	return all
+}
+
+// diverges compares the logits of texts with those of exact arithmetic. The mean KL
+// divergence is to be no more than llama.cpp's in the geometric mean over all files, and
+// the mean top-1 agreement no less.
+func diverges(t *testing.T, ways ...way) {
+	texts := readTexts(t)
 	sums := make([]divergences, len(ways))
 	for _, bar := range bars {
 		t.Run(bar.dir+"-"+bar.file, func(t *testing.T) {
-			open := func(o Options) *Model {
-				if bar.dir == "godoc-tiny" {
-					return loadTiny(t, bar.file, o)
-				}
-				return load(t, o, bar.dir, bar.dir+"-"+bar.file+".gguf")
-			}
 			ids := texts[bar.dir]
-			exact := logits(t, open(Options{Exact: true}), ids, WantAll)
+			exact := exactLogits(t, bar.dir, bar.file, ids)
 			for i, way := range ways {
-				m := open(way.options)
+				m := loadFrom(t, bar.dir, bar.file, way.options)
 				if way.prepare != nil {
 					way.prepare(t, m)
 				}

@@ -1,30 +1,19 @@
 package model
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 
 	"qgo/kernels/plan"
-	"qgo/testdata"
 )
 
 // TestFastDivergence holds --fast, which multiplies prompts in bfloat16 with
 // floating-point weights, to what rounding both to that costs, and to what it
 // leaves alone.
 func TestFastDivergence(t *testing.T) {
-	var heldout []int32
-	if err := json.Unmarshal(testdata.Read(t, "godoc-tiny", "eval_heldout_ids.json"), &heldout); err != nil {
-		t.Fatal(err)
-	}
-	texts := map[string][]int32{"godoc-tiny": heldout, "wide128": readWide(t).IDs}
+	texts := readTexts(t)
 	for dir, most := range map[string]float64{"godoc-tiny": 1e-3, "wide128": 1e-4} {
-		open := func(o Options) *Model {
-			if dir == "godoc-tiny" {
-				return loadTiny(t, "f16", o)
-			}
-			return load(t, o, dir, dir+"-f16.gguf")
-		}
+		open := func(o Options) *Model { return loadFrom(t, dir, "f16", o) }
 		ids := texts[dir]
 		if testing.Short() {
 			ids = ids[:2*plan.Many]
@@ -33,7 +22,7 @@ func TestFastDivergence(t *testing.T) {
 		if !m.Fast() {
 			t.Skip("this CPU has neither AVX-512 BF16 nor AMX")
 		}
-		got, exact := logits(t, m, ids, WantAll), logits(t, open(Options{Exact: true}), ids, WantAll)
+		got, exact := logits(t, m, ids, WantAll), exactLogits(t, dir, "f16", ids)
 		kl, top := divergence(t, got, exact, m.Vocab)
 		t.Logf("%s: mean KL %.3g, top-1 %.2f %%", dir, kl, 100*top)
 		if kl == 0 || !(kl < most) {

@@ -19,6 +19,7 @@ var gpuBars = map[string]float64{"f32": 1e-9, "f16": 5e-7, "q8_0": 1e-4}
 // TestGPUAccuracy compares logits with those of exact arithmetic on the CPU, in
 // prefill and in decode, for all types of weights and of the KV cache.
 func TestGPUAccuracy(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	for _, file := range tinyFiles {
 		ids := readGolden(t).SeqIDs
@@ -81,6 +82,7 @@ func decoded(t testing.TB, m *Model, ids []int32) (all []float32) {
 
 // TestGPUGolden generates the known answers token for token.
 func TestGPUGolden(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	for _, name := range []string{"f16", "q8_0"} {
 		prompts, most := readGolden(t).Prompts, 1000
@@ -105,6 +107,7 @@ func TestGPUGolden(t *testing.T) {
 // TestGPUWide compares with logits in float64 at positions of a long text:
 // heads of 128, an untied head, large biases of the keys.
 func TestGPUWide(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	w := readWide(t)
 	for _, name := range []string{"f16", "q8_0", "q6_k", "q4_k_m", "q4_0", "q2_k"} {
@@ -189,6 +192,7 @@ func TestGPUDeep(t *testing.T) {
 // prefill gives, and no memory is lost. Activations of 11 bits are 1e-3 away from
 // exact ones after 20 tokens; errors that add up would show after 10 000.
 func TestGPULong(t *testing.T) {
+	beside(t)
 	n := 10000
 	if *realGPU < 0 {
 		n = 12

@@ -24,6 +24,15 @@ import (
 // the emulator, which takes minutes for what a GPU does in a second.
 var realGPU = flag.Int("gpu", -1, "number of the GPU to test")
 
+// beside has a test whose GPU is emulated run beside others: the emulator computes on one
+// core. On a GPU tests run one at a time, since some look at its memory.
+func beside(t *testing.T) {
+	t.Helper()
+	if *realGPU < 0 {
+		t.Parallel()
+	}
+}
+
 func emulated(t testing.TB, o emulator.Options) *cuda.Device {
 	t.Helper()
 	if *realGPU >= 0 {
@@ -70,6 +79,7 @@ func greedy(t testing.TB, m *Model, prompt []int32, n int) []int32 {
 
 // TestGPUSplits cuts the model between CPU and GPU at every layer.
 func TestGPUSplits(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	g := readGolden(t).Prompts[0]
 	const n = 4
@@ -126,6 +136,7 @@ func TestGPUFit(t *testing.T) {
 
 // TestGPULost loses the GPU while it decodes: the CPU goes on where it was.
 func TestGPULost(t *testing.T) {
+	beside(t)
 	g := readGolden(t).Prompts[0]
 	const n = 6
 	for _, launch := range []int{1, 70, 100, 220} {

@@ -106,6 +106,7 @@ func TestHeadNormsAllocateNothing(t *testing.T) {
 // TestGPUHeadNorms goes the same ways on a GPU, whole and with a part of the
 // model on the CPU.
 func TestGPUHeadNorms(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	for _, c := range []struct {
 		mix    string

@@ -213,6 +213,7 @@ func TestFamilies(t *testing.T) {
 
 // TestGPUFamilies does so on a GPU.
 func TestGPUFamilies(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	for _, mix := range []string{"f32", "q8_0"} {
 		eachFamily(t, mix, func(t *testing.T, check func(*testing.T, Options, float64)) {

@@ -18,6 +18,7 @@ var few = Generation{MaxTokens: 3, IgnoreEOG: true}
 // TestSessionFileDevices continues sessions of each placement in each other one,
 // and carries each file through all placements and back.
 func TestSessionFileDevices(t *testing.T) {
+	beside(t)
 	dev := anyGPU(t)
 	const n = 19 // no whole number of blocks of keys
 	for _, kv := range []string{"f32", "f16", "q8_0"} {

@@ -25,6 +25,7 @@ func tensorGPU(t *testing.T) *cuda.Device {
 // TestGPURowsAlone demands of a GPU what TestRowsAlone does: a pass of several tokens has
 // each one's bits, wherever the model is cut, or the model says that it does not.
 func TestGPURowsAlone(t *testing.T) {
+	beside(t)
 	dev := tensorGPU(t)
 	for _, layers := range []int{3, AllLayers} {
 		if layers == AllLayers && *realGPU < 0 {
@@ -45,6 +46,7 @@ func TestGPURowsAlone(t *testing.T) {
 // TestGPUSpeculation writes the same with guesses and without, greedy, sampled by the
 // largest logits, where these are too few, and where all are wanted.
 func TestGPUSpeculation(t *testing.T) {
+	beside(t)
 	m := tiny(t, Options{Device: tensorGPU(t), GPULayers: AllLayers, Context: 128})
 	passage := text(t, 9)
 	prompt := slices.Concat(passage, passage[:4])

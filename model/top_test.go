@@ -21,6 +21,7 @@ func onEach(t *testing.T, test func(t *testing.T, m *Model)) {
 // TestWantTop compares the largest logits with those of all, whatever other sequences of the
 // same call want.
 func TestWantTop(t *testing.T) {
+	beside(t)
 	onEach(t, func(t *testing.T, m *Model) {
 		ids := text(t, 60)
 		want := make([]plan.Logit, plan.TopLen)
@@ -55,6 +56,7 @@ func TestWantTop(t *testing.T) {
 // TestWantTops compares the largest logits of every token with those of all, in one batch and in
 // several.
 func TestWantTops(t *testing.T) {
+	beside(t)
 	onEach(t, func(t *testing.T, m *Model) {
 		m.maxRows = 5
 		ids := text(t, 9)
@@ -79,6 +81,7 @@ func TestWantTops(t *testing.T) {
 // TestSampledText compares texts with what a sampler chooses of all logits, where the largest
 // are enough, where strong penalties make them too few at times, and where all are wanted.
 func TestSampledText(t *testing.T) {
+	beside(t)
 	onEach(t, func(t *testing.T, m *Model) {
 		prompt := text(t, 9)
 		for _, p := range []sample.Params{

@@ -18,6 +18,7 @@ func TestOutline(t *testing.T) {
 			t.Fatal(err)
 		}
 		spec.Shape = Shape{Name: "tiny", Width: 64, FFN: 128, Blocks: 2, Heads: 4, KV: 2, HeadDim: 32, Arch: family}
+		spec.Vocab = 5000
 		outline, err := spec.Outline()
 		if err != nil {
 			t.Fatal(err)
