@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // build compiles the kernels, which takes seconds, and keeps the program in the
@@ -32,11 +33,20 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, hash)
+	// Packages that are tested at the same time would each compile it.
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return "", fmt.Errorf("%s: %w", lock.Name(), err)
+	}
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	// It gets its name when it is complete: another process may be at it too.
-	draft := fmt.Sprintf("%s-%d", path, os.Getpid())
+	// It gets its name when it is complete: a process may be killed before.
+	draft := path + "-draft"
 	defer func() {
 		objects, _ := filepath.Glob(draft + "-*.o")
 		for _, o := range objects {
