@@ -68,6 +68,7 @@ const (
 	mostOfX      = 32           // rows of x of a block
 	tileRows     = 16           // of weights, a tile
 	batchPhases  = 4            // warps that have the same rows
+	floatRows    = 64           // of weights that are floats, a block
 	batchRows    = 2 * tileRows // of weights, that they have
 	mostAhead    = 16 << 20     // bytes that a launch has the second-level cache fetch
 	rowsAtOnce   = 64           // that go through a block of the model together
@@ -142,7 +143,7 @@ func (p *pass) ofBatch(kernel string, t quant.Type) string {
 		names := []string{"slots_", "few_", "stream_", "next_", "given_"}
 		switch {
 		case !unitType(t):
-			names = append(names, "few4_")
+			names = append(names, "few4_", "batch8_", "batch16_", "batch32_")
 		case t == quant.F16:
 			names = append(names, "batch8_", "batch16_")
 		default:

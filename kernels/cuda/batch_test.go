@@ -310,7 +310,12 @@ func TestBatchShape(t *testing.T) {
 	}{
 		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, false, 8, 0, 49, 0}},
 		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, false, 8, 0, 1187, 0}},
-		{896, 896, 1, 9, quant.BF16, memory, batchShape{"few4_", true, false, 8, 0, 49 * 3, 0}},
+		{896, 896, 1, 4, quant.BF16, memory, batchShape{"few4_", true, false, 8, 0, 49, 0}},
+		{896, 896, 1, 5, quant.BF16, memory, batchShape{"batch8_", true, false, 4, 2 * 4 * (64*80 + 8*144), 14 * 7, 0}},
+		{896, 896, 1, 9, quant.BF16, memory, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*80 + 16*144), 14 * 7, 0}},
+		{151936, 896, 7, 64, quant.F32, memory, batchShape{"batch32_", true, false, 8, 2 * 4 * (64*144 + 32*144), 2374 * 2, 0}},
+		{151936, 896, 7, 64, quant.F32, 99 << 10, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*144 + 16*144), 2374 * 4, 0}},
+		{896, 896, 1, 9, quant.BF16, 2000, batchShape{"few4_", true, false, 8, 0, 49 * 3, 0}},
 		{896, 896, 1, 8, quant.F16, memory, batchShape{"batch8_", false, false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7, 0}},
 		{896, 896, 1, 9, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 4*1024 + 5*68, 14 * 7, 0}},
 		{151936, 896, 7, 64, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 28*1024 + 29*68, 2374 * 4, 0}},

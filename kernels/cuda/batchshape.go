@@ -45,13 +45,18 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	case n == 1:
 		return few("few_", 1)
 	case !unitType(l.typ):
+		for ofX := min(mostOfX, 1<<bits.Len(uint(n-1))); ofX >= 8; ofX /= 2 {
+			if bytes := memoryOfFloats(formatOf(l.typ), ofX); bytes <= memory {
+				return batchShape{batchName(ofX), true, false, batchPhases * max(1, ofX/16), bytes, ceil(rows, floatRows) * parts * ceil(n, ofX), 0}
+			}
+		}
 		return few("few4_", 4)
 	case l.typ == quant.F16:
 		ofPart := min(length*batchPhases, int(l.w.cols)/groupLen)
 		for _, ofX := range []int{16, 8} {
 			bytes := ofX*64 + 32 + ofPart*ofX*64 + 4*(ofPart+1)*(ofX+1) // see pairs
 			if (n > 8 || ofX == 8) && bytes <= memory {
-				return batchShape{fmt.Sprintf("batch%d_", ofX), false, false, pairsWarps, bytes, ceil(rows, pairsWarps*tileRows) * parts * ceil(n, ofX), 0}
+				return batchShape{batchName(ofX), false, false, pairsWarps, bytes, ceil(rows, pairsWarps*tileRows) * parts * ceil(n, ofX), 0}
 			}
 		}
 		return few("few_", 1)
@@ -74,6 +79,15 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 		}
 	}
 	return few("few_", 1)
+}
+
+// batchName is the name of a kernel for so many rows of x, without the type of weights.
+func batchName(ofX int) string { return fmt.Sprintf("batch%d_", ofX) }
+
+// memoryOfFloats is what a block has of memory for weights that are floats: see FloatStage in src/floats.h.
+func memoryOfFloats(f format, ofX int) int {
+	const stages = 2
+	return stages * batchPhases * (floatRows*(groupLen*f.low/8+16) + ofX*slotBytes)
 }
 
 const (
@@ -119,7 +133,7 @@ func batchShareOf(l *linear, length, n, ofX, quads int, whole bool, sms, memory 
 	kinds := parts * passes
 	shares := min(max(1, sms*together/kinds), tiles)
 	blocks := kinds * shares
-	shape := batchShape{fmt.Sprintf("batch%d_", ofX), false, whole, quads * batchPhases, bytes, blocks, shares}
+	shape := batchShape{batchName(ofX), false, whole, quads * batchPhases, bytes, blocks, shares}
 
 	// Instructions of a warp for a step, by kernels' machine code, and for what follows the last one.
 	eights := float64(ofX / 8)

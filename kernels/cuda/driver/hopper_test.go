@@ -32,7 +32,7 @@ func TestForHopper(t *testing.T) {
 			want = []string{"few_" + typ, "given_" + typ, "next_" + typ, "slots_" + typ, "stream_" + typ}
 			switch typ {
 			case "F32", "BF16":
-				want = append(want, "few4_"+typ)
+				want = append(want, "few4_"+typ, "batch16_"+typ, "batch32_"+typ, "batch8_"+typ)
 			case "F16":
 				want = append(want, "batch16_"+typ, "batch8_"+typ)
 			default:

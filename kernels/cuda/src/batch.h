@@ -1,7 +1,7 @@
 // Products of a matrix with several rows of x, to the bit those of a token's kernel: decode
 // of several sequences. There the weights of four groups of a row are one tile's (tiles.h); here
 // a tile has one group, and its columns are eight rows of x. The sums of groups are integers, and
-// so the same; they are added in the token's order. Where they are not, tiles are as there (pairs).
+// so the same; they are added in the token's order. Where they are not, tiles are as there (pairs), or a warp has what a lane has there (floats.h).
 #pragma once
 #include "fragments.h"
 
@@ -203,8 +203,8 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 
 constexpr int kFewThreads = 256;
 
-// few is batch for one row of x, or N, as the token's kernel multiplies: for weights that are no
-// float16 numbers, or where reading weights takes longest. Slots are in its order. A warp
+// few is batch for one row of x, or N, as the token's kernel multiplies: for a few rows with weights that are
+// floats, or where reading weights takes longest. Slots are in its order. A warp
 // has one part of one tile.
 template <class F, int N> DEVICE void few(const BatchArgs &a) {
 	startNext();
@@ -322,21 +322,3 @@ template <class F, int Pairs> DEVICE void pairs(const BatchArgs &a) {
 		}
 }
 constexpr int kPairsThreads = 128;
-
-#define BATCH_KERNELS(F) BATCH_KERNELS_(F)
-#define BATCH_KERNELS_(F) \
-	BATCH_KERNEL(F, 8) \
-	BATCH_KERNEL(F, 16) \
-	KERNEL(batch32_##F, BatchArgs, kBatchThreads) { \
-		if constexpr (kExact<F>) batch<F, 4>(a); \
-	} \
-	KERNEL(few_##F, BatchArgs, kFewThreads) { few<F, 1>(a); } \
-	KERNEL(few4_##F, BatchArgs, kFewThreads) { \
-		if constexpr (!kInHalves<F>) few<F, 4>(a); \
-	} \
-	KERNEL(slots_##F, SlotsArgs, kSlotsThreads) { slotsOf<F>(a); }
-#define BATCH_KERNEL(F, ofX) \
-	KERNEL_AT_ONCE(batch##ofX##_##F, BatchArgs, kExact<F> ? kBatchThreads : kPairsThreads, kExact<F> ? 1 : 4) { \
-		if constexpr (kExact<F>) batch<F, ofX / 8>(a); \
-		else if constexpr (kInHalves<F>) pairs<F, ofX / 2>(a); \
-	}

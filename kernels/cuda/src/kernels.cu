@@ -24,7 +24,7 @@ HEAD_TOKEN_KERNEL(HEAD)
 #include "rows.h"
 ROWS_KERNELS(HEAD, CACHE)
 #elif defined(BATCH)
-#include "batch.h"
+#include "floats.h"
 #include "stream.h"
 BATCH_KERNELS(TYPE)
 STREAM_KERNELS(TYPE)
@@ -55,7 +55,7 @@ FORMATS(STREAM_KERNELS)
 #include "matmul.h"
 FORMATS(MATRIX_KERNELS)
 #elif EMULATOR == 3
-#include "batch.h"
+#include "floats.h"
 FORMATS(BATCH_KERNELS)
 #elif EMULATOR == 4
 #include "ceilings.h"
