@@ -25,8 +25,8 @@ template <int OfX> struct FloatSums {
 };
 
 // floats is batch for weights that are floats. A block has a part of 64 rows of weights, and of each four groups of that a
-// warp has one, as a lane of the token's kernel does, with which it multiplies all rows of x: a lane eight rows of weights
-// with a quarter of those. x is slots.
+// warp has one, as a lane of the token's kernel does, which it multiplies with up to 16 rows of x: a lane eight rows of
+// weights with a quarter of those. x is slots.
 template <class F, int OfX> DEVICE void floats(const BatchArgs &a) {
 	startNext();
 	constexpr int threads = kFloatThreads<OfX>, columns = kFloatOfWarp<OfX> / kTileGroups, eights = kFloatRows / 8, pieces = kCodesBytes<F> / 16, quads = kGroup / 4;
