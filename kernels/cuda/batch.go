@@ -140,14 +140,12 @@ func (p *pass) batchKernels() {
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()
 	if p.err == nil && p.dev.functions[name] == nil {
-		names := []string{"slots_", "few_", "stream_", "next_", "given_"}
-		switch {
-		case !unitType(t):
-			names = append(names, "few4_", "batch8_", "batch16_", "batch32_")
-		case t == quant.F16:
-			names = append(names, "batch8_", "batch16_")
-		default:
-			names = append(names, "batch8_", "batch16_", "batch32_")
+		names := []string{"slots_", "few_", "batch8_", "batch16_", "stream_", "next_", "given_"}
+		if t != quant.F16 {
+			names = append(names, "batch32_")
+		}
+		if !unitType(t) {
+			names = append(names, "few4_")
 		}
 		for i := range names {
 			names[i] += t.String()

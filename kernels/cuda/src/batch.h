@@ -1,7 +1,8 @@
 // Products of a matrix with several rows of x, to the bit those of a token's kernel: decode
 // of several sequences. There the weights of four groups of a row are one tile's (tiles.h); here
 // a tile has one group, and its columns are eight rows of x. The sums of groups are integers, and
-// so the same; they are added in the token's order. Where they are not, tiles are as there (pairs), or a warp has what a lane has there (floats.h).
+// so the same; they are added in the token's order. Where they are not, tiles are as there (pairs), or a
+// warp has the groups of a lane there (floats.h).
 #pragma once
 #include "fragments.h"
 

@@ -106,9 +106,10 @@ template <class F, int OfX> DEVICE void floats(const BatchArgs &a) {
 	}
 }
 
-// Threads of a block, and the blocks that a multiprocessor is to run at a time.
+// Threads of a block, and the blocks that a multiprocessor is to run at a time: of floats, as many as it has memory for.
 template <class F, int OfX> constexpr int kThreadsOf = kExact<F> ? kBatchThreads : kInHalves<F> ? kPairsThreads : kFloatThreads<OfX>;
-template <class F, int OfX> constexpr int kBlocksOf = kExact<F> ? 1 : kInHalves<F> || (OfX == 8 && !same<F, F32>) ? 4 : OfX == 16 && !same<F, F32> ? 3 : 2;
+template <class F, int OfX> constexpr int kFloatBlocks = same<F, F32> ? 2 : OfX == 8 ? 4 : OfX == 16 ? 3 : 2;
+template <class F, int OfX> constexpr int kBlocksOf = kExact<F> ? 1 : kInHalves<F> ? 4 : kFloatBlocks<F, OfX>;
 
 #define BATCH_KERNELS(F) BATCH_KERNELS_(F)
 #define BATCH_KERNELS_(F) \

@@ -28,7 +28,10 @@ template <class F, bool Tiles> struct Products {
 	template <int Rows> DEVICE_METHOD void add(const Group<F> (&w)[Rows], const Scale (&scales)[Rows], const Slot *slots, int first, int groups, const Slot *zeros, bool both) {
 		int mine = first + lane() % kTileGroups;
 		const Slot *slot = mine < groups ? slots + mine : zeros;
-		if constexpr (Tiles && !kInHalves<F>) {
+		if constexpr (!Tiles) {
+			addChunk<F, 1, Rows, 1>(w, scales, slot->floats, *(float(*)[1][Rows])sums);
+		} else if constexpr (!kInHalves<F>) {
+			// One after the other, so that floats (floats.h) needs no registers for the sum of a group.
 #pragma unroll
 			for (int q = 0; q < kGroup / 4; q++) {
 				float4v x = slot->floats[q];
@@ -37,8 +40,6 @@ template <class F, bool Tiles> struct Products {
 #pragma unroll
 					for (int r = 0; r < Rows; r++) sums[r] = multiplyAdd(w[r].number(4 * q + k), x[k], sums[r]);
 			}
-		} else if constexpr (!Tiles) {
-			addChunk<F, 1, Rows, 1>(w, scales, slot->floats, *(float(*)[1][Rows])sums);
 		} else {
 			constexpr int parts = oneScale<F> ? 1 : 2;
 			float4v tail = *(const float4v *)&slot->scale;
