@@ -20,6 +20,11 @@ func (r *Result) AddEnergy(s *machine.Series) {
 	r.JoulesPerToken = perToken.Median()
 }
 
+// OfRequests reports whether repetitions are requests: their energy is that of prompt and answer.
+func (r *Result) OfRequests() bool {
+	return slices.ContainsFunc(r.Reps, func(rep Rep) bool { return rep.Prompt > 0 && rep.Gen > 0 })
+}
+
 // TokensPerJoule is how many tokens, of prompt and answer, a joule is enough
 // for; 0 if it is not known.
 func (r *Result) TokensPerJoule() float64 {

@@ -178,7 +178,7 @@ func TestGPUPage(t *testing.T) {
 	page, charts := written(t, []*bench.Report{r})
 	for _, want := range []string{
 		"GPU &lt;7&gt; (cuda:0), compute capability 9.0, 132 multiprocessors, 80.00 GB: read 3000.0, copy 2500.0 GB/s at best (median of reading 2900.0)",
-		"peaks fp32 60000.0 GOP/s; a launch takes 2.00 µs, a barrier of all blocks 1.25 µs", "device GPU &lt;7&gt;, 26 layers",
+		"peaks fp32 60000 GOP/s; a launch takes 2.00 µs, a barrier of all blocks 1.25 µs", "device GPU &lt;7&gt;, 26 layers",
 		"decode is bound by what the GPU&#39;s memory reads",
 	} {
 		if !strings.Contains(page, want) {
@@ -193,6 +193,24 @@ func TestGPUPage(t *testing.T) {
 	titled(t, charts, "Roofline, Test <board>, CPU & more (two.json)")
 	if !strings.Contains(two, "File one.json") || !strings.Contains(two, "File two.json") {
 		t.Error("the sections do not name their files")
+	}
+}
+
+// TestEnergyOfRequests says what the energy of a token is of, and shows gaps of less than a millisecond by two digits.
+func TestEnergyOfRequests(t *testing.T) {
+	const note = "J/token of requests: the tokens of their prompts count, too."
+	r := report(t)
+	last := r.Results[len(r.Results)-1]
+	last.JoulesPerToken, last.Reps = 0.25, []bench.Rep{{Gen: 4}}
+	if page, _ := written(t, []*bench.Report{r}); strings.Contains(page, note) {
+		t.Error("a note about requests where there are none")
+	}
+	last.Reps, last.ITL = []bench.Rep{{Prompt: 4, Gen: 4}}, &bench.Percentiles{P50: 0.384, P99: 0.4149}
+	page, _ := written(t, []*bench.Report{r})
+	for _, want := range []string{note, ">0.38<", ">0.41<"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
 	}
 }
 

@@ -24,6 +24,11 @@ type section struct {
 	Limits              []*bench.Ceilings
 }
 
+// EnergyOfRequests reports whether there is energy of requests, of which all tokens count.
+func (s *section) EnergyOfRequests() bool {
+	return slices.ContainsFunc(s.Results, func(r *bench.Result) bool { return r.JoulesPerToken > 0 && r.OfRequests() })
+}
+
 type cell struct {
 	Text string
 	Left bool // aligned so
@@ -88,12 +93,12 @@ var columns = []column{
 	}},
 }
 
-// tenths is a number with one digit after the point, empty if it is unknown.
+// tenths is a number with one digit after the point, or two digits below 1, empty if it is unknown.
 func tenths(v float64) string {
 	switch {
 	case v <= 0:
 		return ""
-	case v < 0.1:
+	case v < 1:
 		return fmt.Sprintf("%.2g", v)
 	case v >= 1e12:
 		return number(v)
@@ -226,11 +231,11 @@ func commonText(c column, v string) string {
 // peaks are the highest rates of arithmetic of a device, in 10⁹ operations a second.
 func peaks(all []bench.PeakRate) string {
 	const most = 8
-	var text strings.Builder
+	var parts []string
 	for _, p := range all[:min(most, len(all))] {
-		fmt.Fprintf(&text, " %s %.1f", show.Text(p.Type), p.Best/1e9)
+		parts = append(parts, fmt.Sprintf("%s %.0f", show.Text(p.Type), p.Best/1e9))
 	}
-	return text.String()
+	return strings.Join(parts, ", ")
 }
 
 // facts are a line about when and on what the results were measured.

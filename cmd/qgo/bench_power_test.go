@@ -109,6 +109,14 @@ decode of m.gguf (tg4 @ d64, 4 threads) is fastest in the mode as-is (50.0 t/s);
 	if printVerdicts(&b, r); !strings.Contains(strings.Join(strings.Fields(b.String()), " "), "governor=powersave+rapl=15): 0.25 J a token, 4 tokens/J, 10 W.") {
 		t.Errorf("no tokens per joule in\n%s", b.String())
 	}
+	request := *all[1]
+	request.Reps = []bench.Rep{{NS: 1e9, Prompt: 36, Gen: 4, Joules: 10}}
+	r.Results = []*bench.Result{&request}
+	b.Reset()
+	if printVerdicts(&b, r); !strings.Contains(strings.Join(strings.Fields(b.String()), " "), "0.25 J a token of prompt and answer, 4 tokens/J, 10 W.") {
+		t.Errorf("not said what the tokens are of:\n%s", b.String())
+	}
+	r.Results = all
 	all[1].Threads = 2
 	b.Reset()
 	if printPower(&b, r); !strings.Contains(b.String(), "mode, m.gguf:\n") || !strings.Contains(b.String(), "\ngovernor=powersave+rapl…, 2 threads tg4") {

@@ -288,11 +288,14 @@ func printVerdicts(w io.Writer, r *bench.Report) {
 	own := bench.Own(r.Results)
 	for _, res := range own {
 		if res.JoulesPerToken > 0 {
-			power := ""
+			of, power := "", ""
+			if res.OfRequests() {
+				of = " of prompt and answer"
+			}
 			if w := res.Watts(); w > 0 {
 				power = fmt.Sprintf(", %.3g W", w)
 			}
-			say("%s: %.3g J a token, %.3g tokens/J%s.", res.Subject(varying), res.JoulesPerToken, res.TokensPerJoule(), power)
+			say("%s: %.3g J a token%s, %.3g tokens/J%s.", res.Subject(varying), res.JoulesPerToken, of, res.TokensPerJoule(), power)
 		}
 	}
 	varied := slices.DeleteFunc(slices.Clone(varying), func(name string) bool { return name == bench.LabelThreads })
