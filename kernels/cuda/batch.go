@@ -64,8 +64,8 @@ type (
 const (
 	batchThreads = 512          // of a block of batch, at the most
 	fewWarps     = 8            // of a block of few
-	pairsWarps   = 4            // of a block of pairs
-	mostOfX      = 32           // rows of x of a block
+	leastOfX     = 8            // rows of x of a block of batch, at the least
+	mostOfX      = 32           // and at the most
 	tileRows     = 16           // of weights, a tile
 	batchPhases  = 4            // warps that have the same rows
 	floatRows    = 64           // of weights that are floats, a block
@@ -75,9 +75,6 @@ const (
 	slotsThreads = 256
 	spansThreads = 256
 )
-
-// unitType reports whether the units multiply weights of a type.
-func unitType(t quant.Type) bool { return t != quant.F32 && t != quant.BF16 }
 
 // hasBatch reports whether few rows of a plan are computed so.
 func (d *Device) hasBatch(p plan.Plan, o plan.Options) bool {
@@ -140,13 +137,7 @@ func (p *pass) batchKernels() {
 func (p *pass) ofBatch(kernel string, t quant.Type) string {
 	name := kernel + t.String()
 	if p.err == nil && p.dev.functions[name] == nil {
-		names := []string{"slots_", "few_", "batch8_", "batch16_", "stream_", "next_", "given_"}
-		if t != quant.F16 {
-			names = append(names, "batch32_")
-		}
-		if !unitType(t) {
-			names = append(names, "few4_")
-		}
+		names := []string{"slots_", "few_", "batch8_", "batch16_", "batch32_", "stream_", "next_", "given_"}
 		for i := range names {
 			names[i] += t.String()
 		}

@@ -37,13 +37,18 @@ func TestBatch(t *testing.T) {
 				weights := floatsOf(numbers.Data)
 				x := randoms(rng, 40*cols)
 				seen := x // by the units
-				if typ != quant.F32 && typ != quant.BF16 {
+				if typ.Integer() {
 					seen = elevenBits(x)
 				}
 				var before []float32
 				info := dev.info
 				defer func() { dev.info = info }()
-				room := func(ofX int) int { return memoryOfBatch(formatOf(typ), 1, length, ofX) } // for that many rows of x
+				room := func(ofX int) int { // for that many rows of x
+					if !typ.Integer() {
+						return memoryOfFloats(formatOf(typ), ofX)
+					}
+					return memoryOfBatch(formatOf(typ), 1, length, ofX)
+				}
 				for _, c := range []struct{ n, sms, memory int }{
 					{1, 2, info.BlockMemory},
 					{3, 2, info.BlockMemory},
@@ -82,7 +87,7 @@ func TestBatch(t *testing.T) {
 					}
 				}
 				// A quad that adds up the parts by itself adds as what reads them does.
-				if parts := ceil(stepsOf(cols), length); !unitType(typ) || typ == quant.F16 || parts == 1 || parts > mostWhole {
+				if parts := ceil(stepsOf(cols), length); !typ.Integer() || parts == 1 || parts > mostWhole {
 					return
 				}
 				wholes++
@@ -310,17 +315,15 @@ func TestBatchShape(t *testing.T) {
 	}{
 		{896, 896, 1, 1, quant.Q4_0, memory, batchShape{"few_", true, false, 8, 0, 49, 0}},
 		{151936, 8192, 64, 1, quant.F16, memory, batchShape{"few_", true, false, 8, 0, 1187, 0}},
-		{896, 896, 1, 4, quant.BF16, memory, batchShape{"few4_", true, false, 8, 0, 49, 0}},
-		{896, 896, 1, 5, quant.BF16, memory, batchShape{"batch8_", true, false, 4, 2 * 4 * (64*80 + 8*144), 14 * 7, 0}},
-		{896, 896, 1, 9, quant.BF16, memory, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*80 + 16*144), 14 * 7, 0}},
-		{151936, 896, 7, 64, quant.F32, memory, batchShape{"batch32_", true, false, 8, 2 * 4 * (64*144 + 32*144), 2374 * 2, 0}},
-		{151936, 896, 7, 64, quant.F32, 99 << 10, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*144 + 16*144), 2374 * 4, 0}},
-		{896, 896, 1, 9, quant.BF16, 2000, batchShape{"few4_", true, false, 8, 0, 49 * 3, 0}},
-		{896, 896, 1, 8, quant.F16, memory, batchShape{"batch8_", false, false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7, 0}},
-		{896, 896, 1, 9, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 4*1024 + 5*68, 14 * 7, 0}},
-		{151936, 896, 7, 64, quant.F16, memory, batchShape{"batch16_", false, false, 4, 1024 + 32 + 28*1024 + 29*68, 2374 * 4, 0}},
-		{896, 896, 1, 40, quant.F16, 5000, batchShape{"batch8_", false, false, 4, 512 + 32 + 4*512 + 5*36, 14 * 7 * 5, 0}},
-		{896, 896, 1, 40, quant.F16, 2000, batchShape{"few_", true, false, 8, 0, 49 * 40, 0}},
+		{896, 896, 1, 2, quant.BF16, memory, batchShape{"batch8_", true, false, 4, 2 * 4 * (64*64 + 8*128), 14 * 7, 0}},
+		{896, 896, 1, 9, quant.F16, memory, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*64 + 16*128), 14 * 7, 0}},
+		{896, 4864, 3, 16, quant.F16, memory, batchShape{"batch8_", true, false, 4, 2 * 4 * (64*64 + 8*128), 14 * 13 * 2, 0}}, // by 16 one or two blocks for each
+		{9728, 896, 3, 32, quant.F16, memory, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*64 + 16*128), 152 * 3 * 2, 0}},
+		{151936, 896, 7, 64, quant.F32, memory, batchShape{"batch32_", true, false, 4, 2 * 4 * (64*128 + 32*128), 2374 * 2, 0}},
+		{151936, 896, 7, 64, quant.F32, 99 << 10, batchShape{"batch32_", true, false, 4, 2 * 4 * (64*128 + 32*128), 2374 * 2, 0}},
+		{151936, 896, 7, 64, quant.F32, 96<<10 - 1, batchShape{"batch16_", true, false, 4, 2 * 4 * (64*128 + 16*128), 2374 * 4, 0}},
+		{896, 896, 1, 40, quant.F16, 40 << 10, batchShape{"batch8_", true, false, 4, 2 * 4 * (64*64 + 8*128), 14 * 7 * 5, 0}},
+		{896, 896, 1, 40, quant.F16, 40<<10 - 1, batchShape{"few_", true, false, 8, 0, 49 * 40, 0}},
 		{896, 896, 1, 4, quant.Q4_0, memory, batchShape{"batch8_", false, false, 4, q4 + 4*1024 + 4*8*72, 196, 28}},
 		{9728, 896, 3, 8, quant.Q4_0, memory, batchShape{"batch8_", false, true, 12, 3*(q4+4*1024) + 28*8*72, 132, 132}},
 		{9728, 896, 3, 9, quant.Q4_0, memory, batchShape{"batch16_", false, false, 16, 4*(q4+4*2048) + 12*16*72, 132, 44}},

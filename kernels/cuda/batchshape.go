@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-
-	"qgo/quant"
 )
 
 // batchShape is how a product with several rows of x is shared between blocks.
@@ -38,30 +36,17 @@ func (s *Stage) shapeOf(l *linear, length, n int) batchShape {
 // which a block may have so much memory.
 func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 	rows, parts := int(l.w.rows), ceil(stepsOf(int(l.w.cols)), length)
-	few := func(kernel string, ofX int) batchShape {
-		return batchShape{kernel, true, false, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * ceil(n, ofX), 0}
+	few := batchShape{"few_", true, false, fewWarps, 0, ceil(ceil(rows, tileRows)*parts, fewWarps) * n, 0}
+	if n == 1 {
+		return few
 	}
-	switch {
-	case n == 1:
-		return few("few_", 1)
-	case !unitType(l.typ):
-		for ofX := min(mostOfX, 1<<bits.Len(uint(n-1))); ofX >= 8; ofX /= 2 {
-			if bytes := memoryOfFloats(formatOf(l.typ), ofX); bytes <= memory {
-				return batchShape{batchName(ofX), true, false, batchPhases * max(1, ofX/16), bytes, ceil(rows, floatRows) * parts * ceil(n, ofX), 0}
-			}
+	if !l.typ.Integer() {
+		if shape, cycles := floatsShapeOf(l, length, n, sms, memory); cycles < math.Inf(1) {
+			return shape
 		}
-		return few("few4_", 4)
-	case l.typ == quant.F16:
-		ofPart := min(length*batchPhases, int(l.w.cols)/groupLen)
-		for _, ofX := range []int{16, 8} {
-			bytes := ofX*64 + 32 + ofPart*ofX*64 + 4*(ofPart+1)*(ofX+1) // see pairs
-			if (n > 8 || ofX == 8) && bytes <= memory {
-				return batchShape{batchName(ofX), false, false, pairsWarps, bytes, ceil(rows, pairsWarps*tileRows) * parts * ceil(n, ofX), 0}
-			}
-		}
-		return few("few_", 1)
+		return few
 	}
-	for ofX := min(32, max(8, 1<<bits.Len(uint(n-1)))); ofX >= 8; ofX /= 2 {
+	for ofX := mostOfXFor(n); ofX >= 8; ofX /= 2 {
 		var best batchShape
 		least := math.Inf(1)
 		for quads := 1; quads <= mostQuads; quads++ {
@@ -78,16 +63,37 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 			return best
 		}
 	}
-	return few("few_", 1)
+	return few
 }
+
+// mostOfXFor is how many of n rows of x a block takes at the most.
+func mostOfXFor(n int) int { return min(mostOfX, max(leastOfX, 1<<bits.Len(uint(n-1)))) }
 
 // batchName is the name of a kernel for so many rows of x, without the type of weights.
 func batchName(ofX int) string { return fmt.Sprintf("batch%d_", ofX) }
 
-// memoryOfFloats is what a block has of memory for weights that are floats: see FloatStage in src/floats.h.
+// floatsShapeOf returns the shape for weights that are floats that takes the fewest cycles, and about how many those
+// are, or infinitely many if there is too little memory.
+func floatsShapeOf(l *linear, length, n, sms, memory int) (best batchShape, least float64) {
+	steps, least := stepsOf(int(l.w.cols)), math.Inf(1)
+	parts := ceil(steps, length)
+	for ofX := mostOfXFor(n); ofX >= leastOfX; ofX /= 2 {
+		// Instructions of a warp for a step and around all of a part, by kernels' machine code.
+		step, rest := 280+69*float64(ofX), 255+12*float64(ofX)
+		bytes, blocks := memoryOfFloats(formatOf(l.typ), ofX), ceil(int(l.w.rows), floatRows)*parts*ceil(n, ofX)
+		cycles := float64(ceil(blocks, sms)) * (step*float64(steps)/float64(parts) + rest)
+		if bytes <= memory && cycles < least {
+			best, least = batchShape{batchName(ofX), true, false, batchPhases, bytes, blocks, 0}, cycles
+		}
+	}
+	return best, least
+}
+
+// memoryOfFloats is what a block has of memory for weights that are floats: FloatStage in src/floats.h, twice, and
+// then FloatSums.
 func memoryOfFloats(f format, ofX int) int {
-	const stages = 2
-	return stages * batchPhases * (floatRows*(groupLen*f.low/8+16) + ofX*slotBytes)
+	const stages, float, sumsOfRow = 2, 4, floatRows + 16
+	return batchPhases * max(stages*groupLen*(floatRows*f.low/8+ofX*float), sumsOfRow*ofX*float)
 }
 
 const (

@@ -85,7 +85,7 @@ func (d *Device) blockMemoryOf(p plan.Plan) (m blockMemory) {
 		m.own += sizes[key]
 	}
 	const pairBytes = 2 * 4
-	m.weights = m.own + roundUpTo(pairBytes*ceil(p.Width/2, d.tokenSMs()), 16)
+	m.weights = roundUpTo(m.own+pairBytes*ceil(p.Width/2, d.tokenSMs()), line)
 	m.size = m.weights
 	return m
 }
@@ -156,11 +156,11 @@ func weightsOf(l *linear) weightsArgs {
 }
 
 // space is what so many pairs take of a block's memory: of each plane, the bytes from the
-// 16 on that the first is in.
+// line on that the first is in.
 func (w *weightsArgs) space(pairs int) (n int) {
 	for _, b := range w.bytes {
 		if b > 0 {
-			n += (pairs*int(w.step)*int(b) + 30) &^ 15
+			n += roundUpTo(pairs*int(w.step)*int(b)+line-1, line)
 		}
 	}
 	if w.apart != 1 {
@@ -238,7 +238,7 @@ func (d *Device) station(layers []tokenLayer, m *blockMemory) {
 		m.rest = 1
 	}
 	for j, n := range wanted {
-		room := n * there / total &^ 15
+		room := n * there / total / line * line
 		for i := range layers {
 			at, left := m.size, room
 			for _, w := range layers[i].products()[j] {

@@ -29,13 +29,7 @@ func TestForHopper(t *testing.T) {
 		var want []string
 		if typ, ok := strings.CutPrefix(name, "sm_80_batch_"); ok {
 			modules["batch"]++
-			want = []string{"batch16_" + typ, "batch8_" + typ, "few_" + typ, "given_" + typ, "next_" + typ, "slots_" + typ, "stream_" + typ}
-			if typ != "F16" {
-				want = append(want, "batch32_"+typ)
-			}
-			if typ == "F32" || typ == "BF16" {
-				want = append(want, "few4_"+typ)
-			}
+			want = []string{"batch16_" + typ, "batch32_" + typ, "batch8_" + typ, "few_" + typ, "given_" + typ, "next_" + typ, "slots_" + typ, "stream_" + typ}
 		} else if suffix, ok := strings.CutPrefix(name, "sm_80_rows"); ok {
 			modules["rows"]++
 			want = []string{"joinSpans" + suffix, "spans" + suffix, "turn" + suffix}

@@ -1,14 +1,13 @@
 // Products of a matrix with several rows of x, to the bit those of a token's kernel: decode
 // of several sequences. There the weights of four groups of a row are one tile's (tiles.h); here
 // a tile has one group, and its columns are eight rows of x. The sums of groups are integers, and
-// so the same; they are added in the token's order. Where they are not, tiles are as there (pairs), or a
-// warp has the groups of a lane there (floats.h).
+// so the same; they are added in the token's order. Weights that are floats have kernels of their own (floats.h).
 #pragma once
 #include "fragments.h"
 
 struct BatchArgs {
 	Matrix w;
-	const Slot *x;         // slots, or, for batch and pairs, RowOfX: see XRows
+	const Slot *x;         // slots, or, for batch of integers, RowOfX: see XRows
 	const float *scales;   // [n], may be null: what a row's products are multiplied with
 	float *y;              // [part of the columns][n][stride], or [n][stride]
 	u64 apart;             // from part to part of y
@@ -187,7 +186,7 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 #pragma unroll
 				for (int w = 0; w < kTileGroups; w++) __builtin_memcpy(v[w], __builtin_assume_aligned((const float *)&ofQuad->warps[w].sums[four + j / 4][lane()] + half, 4 * vector), 4 * vector);
 #pragma unroll
-				for (int i = 0; i < vector; i++) results[j + i] += ((v[0][i] + v[1][i]) + (v[2][i] + v[3][i])) * (1 / kCodeUnit<F>) * by[i % 2];
+				for (int i = 0; i < vector; i++) results[j + i] += ((v[0][i] + v[1][i]) + (v[2][i] + v[3][i])) * (1 / kCodeUnit) * by[i % 2];
 			}
 		}
 		float *y = a.y + part * a.apart + (u64)ownX * a.stride;
@@ -204,24 +203,23 @@ template <class F, int Eights> DEVICE void batch(const BatchArgs &a) {
 
 constexpr int kFewThreads = 256;
 
-// few is batch for one row of x, or N, as the token's kernel multiplies: for a few rows with weights that are
-// floats, or where reading weights takes longest. Slots are in its order. A warp
+// few is batch for one row of x at a time, as the token's kernel multiplies: slots are in its order. A warp
 // has one part of one tile.
-template <class F, int N> DEVICE void few(const BatchArgs &a) {
+template <class F> DEVICE void few(const BatchArgs &a) {
 	startNext();
 	awaitLaunch();
 	SHARED(Slot, zeros, 1);
 	int groups = (u32)a.w.cols / kGroup, ofPart = a.length * kTileGroups, parts = (u32)(groups + ofPart - 1) / ofPart, last = a.w.rows - 1;
-	int passes = (u32)(a.n + N - 1) / N, firstX = block() % passes * N, item = block() / passes * warps() + warp();
+	int j = block() % a.n, item = (u32)block() / a.n * warps() + warp();
 	if (thread() < (int)sizeof(Slot) / 16) ((uint4v *)zeros)[thread()] = 0;
-	const Slot *x = a.x + (u64)firstX * groups;
+	const Slot *x = a.x + (u64)j * groups;
 	barrier();
 	int row = lane() / kTileGroups, mine = lane() % kTileGroups, part = item % parts;
 	int r0 = item / parts * kTileRows + row, first = part * ofPart, end = minimum(first + ofPart, groups);
 	if (r0 - row > last) return;
 	// Past the end rows and groups are read again, for nothing.
 	Row rows[2] = {rowOf<F>(a.w, minimum(r0, last)), rowOf<F>(a.w, minimum(r0 + kTileRows / 2, last))};
-	Products<F, true> products[N];
+	Products<F, true> products;
 #pragma unroll 1
 	for (; first < end; first += kTileGroups) {
 		u32 g = minimum(first + mine, groups - 1);
@@ -232,94 +230,9 @@ template <class F, int N> DEVICE void few(const BatchArgs &a) {
 			w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
 			scales[r] = scaleOf<F>(rows[r], g);
 		}
-#pragma unroll
-		for (int i = 0; i < N; i++) products[i].template add<2>(w, scales, x + i * groups, first, groups, zeros, false);
+		products.template add<2>(w, scales, x, first, groups, zeros, false);
 	}
-#pragma unroll
-	for (int i = 0; i < N; i++) {
-		float sum = products[i].finish();
-		int r = r0 + mine * (kTileRows / 2);
-		if (mine < 2 && r <= last && firstX + i < a.n) leave(a, part, firstX + i, r, sum);
-	}
+	float sum = products.finish();
+	int r = r0 + mine * (kTileRows / 2);
+	if (mine < 2 && r <= last) leave(a, part, j, r, sum);
 }
-
-// pairs is batch for weights in float16, whose products are not exact: so that they are added as
-// the token's kernel adds them, a tile has four groups as there, and for each in its columns two
-// rows of x instead of two parts of one. A warp has one part of 16 rows of weights. Blocks are
-// small, so that several share a multiprocessor: one copies x while another one multiplies.
-template <class F, int Pairs> DEVICE void pairs(const BatchArgs &a) {
-	startNext();
-	constexpr int ofX = 2 * Pairs, apart = ofX + 1; // from tail to tail of neighbouring groups: another bank
-	int groups = (u32)a.w.cols / kGroup, ofPart = minimum(a.length * kTileGroups, groups), parts = (u32)(groups + ofPart - 1) / ofPart, last = a.w.rows - 1;
-	int passes = (u32)(a.n + ofX - 1) / ofX, firstX = block() % passes * ofX, item = block() / passes;
-	int part = item % parts, first = part * ofPart, end = minimum(first + ofPart, groups);
-	int row = lane() / kTileGroups, mine = lane() % kTileGroups, r0 = (item / parts * warps() + warp()) * kTileRows + row;
-	// Past the end rows and groups are read again, for nothing.
-	Row rows[2] = {rowOf<F>(a.w, minimum(r0, last)), rowOf<F>(a.w, minimum(r0 + kTileRows / 2, last))};
-	Group<F> w[2];
-	auto load = [&](int g) INLINED {
-		g = minimum(g + mine, end - 1);
-#pragma unroll
-		for (int r = 0; r < 2; r++) w[r] = groupOf<F>(rows[r], groups, g & -kChunk, g % kChunk);
-	};
-	load(first);
-	// Zeros are read together with numbers of x, and so begin in another bank.
-	RowOfX *zeros = (RowOfX *)blockMemory(); // [of x]
-	RowOfX *staged = (RowOfX *)((uint4v *)(zeros + ofX) + 2); // [groups of the part][of x]
-	float *scales = (float *)(staged + ofPart * ofX); // [groups of the part, and zeros][apart]
-	for (int i = thread(); i < ofX * 4; i += threads()) ((uint4v *)zeros)[i] = 0;
-	if (thread() < ofX) scales[ofPart * apart + thread()] = 0;
-	awaitLaunch();
-	const RowOfX *all = (const RowOfX *)a.x + firstX;
-	const TailsOf<true> *tails = tailsOf<true>((const RowOfX *)a.x, groups, a.rowsOfX) + firstX / 2;
-	for (int g = first + warp(); g < end; g += warps()) {
-		const uint4v *x = all[g * a.rowsOfX].halves;
-		Shared to = sharedAddress(staged + (g - first) * ofX);
-#pragma unroll
-		for (int i = 0; i < ofX * 4; i += kWarp) copyAsync(to + (i + lane()) * 16, x + i + lane());
-		if (lane() < ofX) scales[(g - first) * apart + lane()] = tails[(g * a.rowsOfX + lane()) / 2].scales[lane() % 2];
-	}
-	endGroup();
-	waitGroups<0>();
-	barrier();
-	float sums[2][ofX] = {};
-#pragma unroll 1
-	for (int from = first; from < end; from += kTileGroups) {
-		int g = from + mine - first, column = lane() / 4;
-		bool there = from + mine < end;
-		const RowOfX *x = (column / 2 == mine && there ? staged + g * ofX : zeros) + column % 2;
-		const float *scale = scales + (there ? g : ofPart) * apart;
-#pragma unroll
-		for (int p = 0; p < Pairs; p++) {
-			uint4v fours[4];
-#pragma unroll
-			for (int i = 0; i < 4; i++) fours[i] = x[2 * p].halves[i];
-			float c[2][4] = {};
-#pragma unroll
-			for (int j = 0; j < kGroup / 4; j++)
-				multiplyTiles(c[j % 2], {pairOf<F>(w[0], 2 * j), pairOf<F>(w[1], 2 * j), pairOf<F>(w[0], 2 * j + 1), pairOf<F>(w[1], 2 * j + 1)},
-					fours[j / 2][j % 2 * 2], fours[j / 2][j % 2 * 2 + 1]);
-#pragma unroll
-			for (int r = 0; r < 2; r++)
-#pragma unroll
-				for (int i = 0; i < 2; i++) sums[r][2 * p + i] = multiplyAdd(scale[2 * p + i], c[0][2 * r + i] + c[1][2 * r + i], sums[r][2 * p + i]);
-		}
-		load(from + kTileGroups);
-	}
-#pragma unroll
-	for (int r = 0; r < 2; r++)
-#pragma unroll
-		for (int i = 0; i < ofX; i += kTileGroups) {
-			float own = 0; // of the four lanes that have a row, each leaves it with another row of x
-#pragma unroll
-			for (int k = 0; k < kTileGroups; k++) {
-				float sum = sums[r][i + k];
-#pragma unroll
-				for (int m = 1; m < kTileGroups; m *= 2) sum += exchange(sum, m);
-				if (k == mine) own = sum;
-			}
-			int to = r0 + r * (kTileRows / 2), j = firstX + i + mine;
-			if (to <= last && j < a.n) leave(a, part, j, to, own);
-		}
-}
-constexpr int kPairsThreads = 128;

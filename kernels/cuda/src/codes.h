@@ -6,11 +6,8 @@
 // group of row lane()/4 and one of the eighth row after it.
 constexpr int kTileRows = 16, kTileGroups = 2 * kWarp / kTileRows;
 
-// Formats whose numbers are float16 numbers, but for their scales.
-template <class F> constexpr bool kInHalves = !same<F, F32> && !same<F, BF16>;
-
 // Weights whose products with parts of x are integers.
-template <class F> constexpr bool kExact = kInHalves<F> && !same<F, F16>;
+template <class F> constexpr bool kExact = F::kScales != kNone;
 
 // Codes of 2 to 5 bits stand in pairs as they are: one in the lower half of a word, the
 // other at the same bit of the upper one.
@@ -35,13 +32,11 @@ template <class F> constexpr int bitOf(int p) {
 }
 
 // In which the weights of a group are read.
-template <class F> constexpr float kCodeUnit = same<F, F16> ? 1 : 0x1p-24f;
+constexpr float kCodeUnit = 0x1p-24f;
 
 // pairOf returns the weights at places 2*p and 2*p+1, without their scale and their offset.
 template <class F> DEVICE u32 pairOf(const Group<F> &w, int p) {
-	if constexpr (same<F, F16>) {
-		return w.words[p];
-	} else if constexpr (kPaired<F>) {
+	if constexpr (kPaired<F>) {
 		using At = Fields<F>;
 		constexpr u32 mask = ((1 << At::kBits) - 1) * 0x10001;
 		if (2 * p >= At::kPlaced) return w.rest >> At::bit(2 * p) & mask;

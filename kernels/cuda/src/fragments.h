@@ -16,7 +16,7 @@ struct Fragments {
 template <class F> constexpr int pairAt(int product, int t, int i) { return oneScale<F> ? 4 * t + 2 * product + i : 8 * product + 2 * t + i; }
 
 // Formats of which whole words of a group are what a lane multiplies: it reads those only.
-template <class F> constexpr bool kByLane = kInHalves<F> && !same<F, F16> && F::kHigh == 0 && F::kLow >= 4;
+template <class F> constexpr bool kByLane = kExact<F> && F::kHigh == 0 && F::kLow >= 4;
 
 // Four groups of 32 rows of weights, as a quad has them in the block's memory. Of a plane four lanes copy what
 // the groups of a row have there; partAt says where it goes, so that the rows of one group are in

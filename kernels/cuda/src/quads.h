@@ -3,13 +3,11 @@
 #pragma once
 #include "codes.h"
 
-// A group of a vector in shared memory: the large and the small parts of its numbers, as integers of 16 bits or as
-// float16 numbers in the order of weights' places, or the numbers themselves as they are. What is left keeps
-// groups that are read together in different banks.
+// A group of a vector in shared memory: the large and the small parts of its numbers, as integers of 16 bits, or
+// the numbers themselves as they are. What is left keeps groups that are read together in different banks.
 struct Slot {
 	union {
 		uint4v integers[2][kGroup / 8];
-		uint4v halves[2][kGroup / 8];
 		float4v floats[kGroup / 4];
 	};
 	float scale, sums[2], unused; // what the parts, and the sums of the group's halves, are in
@@ -42,10 +40,9 @@ struct Pairing {
 	}
 };
 
-// With them: where two words of two parts come in halves, in bytes, and the factors of those. Where the format wants
-// floats, at is kAsTheyAre. A number is two if parts is. Where groups have one scale, total is what the sum of all 32
-// numbers is multiplied with for batch (batch.h), else 0. Where a slot has integers, each of the words comes to the
-// bytes from its number in integers on.
+// With them: where two words of a quad come in RowOfX, in bytes, and the factors of those; and at which byte of a slot's part
+// each of two words of integers begins. Where the format wants floats, at is kAsTheyAre. A number is two if parts is. Where groups
+// have one scale, total is what the sum of all 32 numbers is multiplied with for batch (batch.h), else 0.
 template <> struct Form<true> {
 	Pairing pairing, ofIntegers;
 	u32 at, factors[2];
@@ -59,20 +56,18 @@ template <class F, bool Tiles> DEVICE Form<Tiles> formOf(int quad, int parts) {
 	if constexpr (!Tiles) {
 		if constexpr (kSubnormal<F>) return {((const float4v *)kFactors<F>.of)[quad]};
 		return {1};
-	} else if constexpr (!kInHalves<F>) {
+	} else if constexpr (!kExact<F>) {
 		return {{}, {}, kAsTheyAre, {}, 0, 1, {}};
 	} else {
 		constexpr int partner = kApart<F> ? kOfHalf<F> / 4 : 0;
 		int at = placeOf<F>(4 * quad + (quad & partner ? 2 : 0)) & -2;
 		auto factor = [&](int p) { return (0x3c00 - (bitOf<F>(p) << 10)) * 0x10001; };
-		constexpr float total = !oneScale<F> ? 0 : F::kOffset > 0 ? -F::kOffset * kCodeUnit<F> : kCodeUnit<F>;
+		constexpr float total = !oneScale<F> ? 0 : F::kOffset > 0 ? -F::kOffset * kCodeUnit : kCodeUnit;
 		Form<Tiles> form = {{partner, 0}, {}, 2 * (u32)at, {(u32)factor(at / 2), (u32)factor(at / 2 + 1)}, total, (u16)parts, {}};
-		if constexpr (kExact<F>) {
-			constexpr bool ofTwo = kInBytes<F> && Fields<F>::kBits == 2; // quads
-			int first = ofTwo ? 4 * (quad & -2) + quad % 2 * 2 : 4 * quad, second = first + (integerOf<F>(1) == 1 ? 2 : 1);
-			form.ofIntegers = {ofTwo, !ofTwo && integerOf<F>(1) != 1};
-			form.integers[0] = 2 * integerOf<F>(first), form.integers[1] = 2 * integerOf<F>(second);
-		}
+		constexpr bool ofTwo = kInBytes<F> && Fields<F>::kBits == 2; // quads
+		int first = ofTwo ? 4 * (quad & -2) + quad % 2 * 2 : 4 * quad, second = first + (integerOf<F>(1) == 1 ? 2 : 1);
+		form.ofIntegers = {ofTwo, !ofTwo && integerOf<F>(1) != 1};
+		form.integers[0] = 2 * integerOf<F>(first), form.integers[1] = 2 * integerOf<F>(second);
 		return form;
 	}
 }
@@ -168,7 +163,7 @@ DEVICE Quad quadOf(float4v v, bool both) {
 	return q;
 }
 
-// halvesOf returns quad i, or what it leaves, as the units want it, or Products of float16 numbers.
+// halvesOf returns quad i as the units want it.
 DEVICE uint2v halvesOf(int i, const float4v &x, const Form<true> &form) {
 	uint2v words = form.pairing.of(i, {halves(x[0], x[1]), halves(x[2], x[3])});
 	return {multiplyHalves(words[0], form.factors[0]), multiplyHalves(words[1], form.factors[1])};
@@ -211,22 +206,15 @@ DEVICE void store(Slot *slots, int i, bool there, float4v v, const Form<true> &f
 		if (there) slot.floats[i % quads] = v;
 		return;
 	}
-	bool both = form.parts > 1, inIntegers = form.integers[1];
-	if (inIntegers && !both) return storeIntegers(slot, i, there, v, form);
-	Quad q = quadOf(v, both);
+	if (form.parts == 1) return storeIntegers(slot, i, there, v, form);
+	Quad q = quadOf(v, true);
 #pragma unroll
 	for (int part = 0; part < 2; part++) {
-		if (inIntegers) {
-			float4v x = part ? q.parts[1] * 0x1p11f : q.parts[0];
-			uint4v integers;
+		float4v x = part ? q.parts[1] * 0x1p11f : q.parts[0];
+		uint4v integers;
 #pragma unroll
-			for (int k = 0; k < 4; k++) integers[k] = bitsOf(x[k] + kIntegers);
-			leaveIntegers(slot.integers[part], i, there, integers, form);
-		} else {
-			uint2v words = 0;
-			if (part == 0 || both) words = halvesOf(i, q.parts[part], form);
-			if (there) *(uint2v *)((u8 *)slot.halves[part] + form.at) = words;
-		}
+		for (int k = 0; k < 4; k++) integers[k] = bitsOf(x[k] + kIntegers);
+		leaveIntegers(slot.integers[part], i, there, integers, form);
 	}
 	if (!there || i % (quads / 2) != 0) return;
 	slot.sums[i / (quads / 2) % 2] = q.sum;

@@ -210,7 +210,7 @@ template <bool Tiles> DEVICE void products(int layer, int matrix) {
 // lanes of the warp that brings weights have one each, for every plane of a layer.
 struct Runs {
 	u64 from[2]; // two runs where the rows of a pair are apart
-	int to[2];   // in the block's memory, of the 16 bytes that the first is in
+	int to[2];   // in the block's memory, of the line that the first is in
 	int bytes, more;
 };
 
@@ -228,7 +228,7 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	int room = w.room, step = w.step, apart = w.apart, mine = 0, at = w.at, all = 0;
 #pragma unroll
 	for (int j = 0; j < 4; j++) {
-		int bytes = w.bytes[j], space = bytes == 0 ? 0 : (room * step * bytes + 30) & -16;
+		int bytes = w.bytes[j], space = bytes == 0 ? 0 : (room * step * bytes + 2 * (kLine - 1)) & -kLine;
 		if (j < k) at += space;
 		if (j == k) mine = bytes;
 		all += space;
@@ -243,7 +243,7 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 		if (i == 0 || apart != 1) {
 			r.from[i] = (u64)row;
 			r.to[i] = at + i * all;
-			p.there[i][k] = at + i * all + ((u64)row & 15);
+			p.there[i][k] = at + i * all + ((u64)row & (kLine - 1));
 		} else {
 			p.there[i][k] = p.there[0][k] + mine;
 		}
@@ -258,7 +258,8 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	return r;
 }
 
-// bring starts copying what a block has of a product to its memory.
+// bring starts copying what a block has of a product to its memory, line by line: what eight lanes copy is a line there, too, and so
+// two accesses to it. Where it was a part of two, it was four.
 DEVICE void bring(int product, const Runs &mine) {
 	Shared memory = sharedAddress(blockMemory());
 #pragma unroll 1
@@ -266,10 +267,17 @@ DEVICE void bring(int product, const Runs &mine) {
 #pragma unroll
 		for (int j = 0; j < 2; j++) {
 			const u8 *from = (const u8 *)broadcast(mine.from[j], i);
-			int bytes = broadcast(mine.bytes, i), before = (u64)from & 15;
+			int bytes = broadcast(mine.bytes, i), before = (u64)from & (kLine - 1);
 			if (from == 0 || bytes == 0) break;
 			Shared to = memory + (Shared)broadcast(mine.to[j], i);
-			for (int n = lane() * 16; n < before + bytes; n += kWarp * 16) copyOnce(to + n, from - before + n);
+			// Two a turn: with one the loop takes longer than the copies, and with four they leave those who multiply no turn at
+			// the block's memory.
+			constexpr int turn = kWarp * 16;
+			int n = lane() * 16, end = before + bytes, pairs = end & -2 * turn;
+#pragma unroll 1
+			for (; n < pairs; n += 2 * turn) copyOnce(to + n, from - before + n), copyOnce(to + n + turn, from - before + n + turn);
+#pragma unroll 1
+			for (; n < end; n += turn) copyOnce(to + n, from - before + n);
 		}
 	}
 	endGroup();

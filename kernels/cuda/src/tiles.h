@@ -12,7 +12,7 @@
 // addGroup adds to a sum what products have made of a half of a group, or of all of it, of a
 // row of weights, where tail is the end of the group's slot.
 template <class F> DEVICE void addGroup(float &to, const Scale &s, int half, const float4v &tail, float sum) {
-	float total = (oneScale<F> ? tail[1] + tail[2] : tail[1 + half]) * kCodeUnit<F>;
+	float total = (oneScale<F> ? tail[1] + tail[2] : tail[1 + half]) * kCodeUnit;
 	if constexpr (F::kOffset > 0) sum = multiplyAdd(-F::kOffset, total, sum);
 	to = multiplyAdd(s.scale[half] * tail[0], sum, to);
 	if constexpr (hasMin<F>) to = multiplyAdd(s.min[half] * tail[0], total, to);
@@ -20,7 +20,7 @@ template <class F> DEVICE void addGroup(float &to, const Scale &s, int half, con
 
 // The products of rows with a vector, as a lane has them.
 template <class F, bool Tiles> struct Products {
-	static constexpr bool kHalves = Tiles && kInHalves<F>;
+	static constexpr bool kInIntegers = Tiles && kExact<F>;
 	float sums[2] = {}; // of rows lane()/4 and lane()/4 + 8
 
 	// add adds those of groups first + lane()%4 of the two rows, or of the first one if Rows is
@@ -28,9 +28,7 @@ template <class F, bool Tiles> struct Products {
 	template <int Rows> DEVICE_METHOD void add(const Group<F> (&w)[Rows], const Scale (&scales)[Rows], const Slot *slots, int first, int groups, const Slot *zeros, bool both) {
 		int mine = first + lane() % kTileGroups;
 		const Slot *slot = mine < groups ? slots + mine : zeros;
-		if constexpr (!Tiles) {
-			addChunk<F, 1, Rows, 1>(w, scales, slot->floats, *(float(*)[1][Rows])sums);
-		} else if constexpr (!kInHalves<F>) {
+		if constexpr (Tiles && !kExact<F>) {
 			// One after the other, so that floats (floats.h) needs no registers for the sum of a group.
 #pragma unroll
 			for (int q = 0; q < kGroup / 4; q++) {
@@ -40,14 +38,15 @@ template <class F, bool Tiles> struct Products {
 #pragma unroll
 					for (int r = 0; r < Rows; r++) sums[r] = multiplyAdd(w[r].number(4 * q + k), x[k], sums[r]);
 			}
+		} else if constexpr (!Tiles) {
+			addChunk<F, 1, Rows, 1>(w, scales, slot->floats, *(float(*)[1][Rows])sums);
 		} else {
 			constexpr int parts = oneScale<F> ? 1 : 2;
 			float4v tail = *(const float4v *)&slot->scale;
 #pragma unroll
 			for (int part = 0; part < parts; part++) {
 				float products[Rows];
-				if constexpr (kExact<F>) inIntegers<Rows, parts>(products, w, slot, part, both);
-				else inHalves<Rows>(products, w, slots, zeros, mine, groups);
+				inIntegers<Rows, parts>(products, w, slot, part, both);
 #pragma unroll
 				for (int r = 0; r < Rows; r++) addGroup<F>(sums[r], scales[r], part, tail, products[r]);
 			}
@@ -73,29 +72,10 @@ template <class F, bool Tiles> struct Products {
 			}
 		}
 #pragma unroll
-		for (int r = 0; r < Rows; r++) to[r] = large[r] * kCodeUnit<F>;
+		for (int r = 0; r < Rows; r++) to[r] = large[r] * kCodeUnit;
 		if (both)
 #pragma unroll
-			for (int r = 0; r < Rows; r++) to[r] += small[r] * (kCodeUnit<F> * 0x1p-11f);
-	}
-
-	// inHalves multiplies float16 numbers by the units. They take four weights of each of a row's groups at a time. The
-	// right factor has two columns for each group, the large parts and the small ones, with zeros in the
-	// rows of the others; so groups' sums remain apart, and a lane gets those of its own.
-	template <int Rows> DEVICE_METHOD void inHalves(float (&to)[Rows], const Group<F> (&w)[Rows], const Slot *slots, const Slot *zeros, int mine, int groups) {
-		int column = lane() / 4;
-		bool has = column / 2 == lane() % kTileGroups && mine < groups;
-		const uint4v *x = (has ? slots + mine : zeros)->halves[column % 2];
-		float c[2][4] = {};
-#pragma unroll
-		for (int j = 0; j < kGroup / 4; j++) {
-			uint4v four = x[j / 2];
-			u32 a[4] = {pairOf<F>(w[0], 2 * j), 0, pairOf<F>(w[0], 2 * j + 1), 0};
-			if constexpr (Rows == 2) a[1] = pairOf<F>(w[1], 2 * j), a[3] = pairOf<F>(w[1], 2 * j + 1);
-			multiplyTiles(c[j % 2], a, four[j % 2 * 2], four[j % 2 * 2 + 1]);
-		}
-#pragma unroll
-		for (int r = 0; r < Rows; r++) to[r] = (c[0][2 * r] + c[1][2 * r]) + (c[0][2 * r + 1] + c[1][2 * r + 1]);
+			for (int r = 0; r < Rows; r++) to[r] += small[r] * (kCodeUnit * 0x1p-11f);
 	}
 
 	// finish adds what lanes have, and returns the sum of row lane()/4 in lanes of number 0 of
@@ -105,6 +85,6 @@ template <class F, bool Tiles> struct Products {
 		for (int r = 0; r < 2; r++)
 #pragma unroll
 			for (int m = 1; m < kTileGroups; m *= 2) sums[r] += exchange(sums[r], m);
-		return (lane() % kTileGroups ? sums[1] : sums[0]) * (kHalves ? 1 / kCodeUnit<F> : kSubnormal<F> ? kProducts : 1);
+		return (lane() % kTileGroups ? sums[1] : sums[0]) * (kInIntegers ? 1 / kCodeUnit : kSubnormal<F> ? kProducts : 1);
 	}
 };
