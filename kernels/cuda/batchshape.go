@@ -46,7 +46,7 @@ func batchShapeOf(l *linear, length, n, sms, memory int) batchShape {
 		}
 		return few
 	}
-	for ofX := mostOfXFor(n); ofX >= 8; ofX /= 2 {
+	for ofX := mostOfXFor(n); ofX >= leastOfX; ofX /= 2 {
 		var best batchShape
 		least := math.Inf(1)
 		for quads := 1; quads <= mostQuads; quads++ {

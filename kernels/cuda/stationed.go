@@ -61,8 +61,9 @@ const (
 	tilePairs  = 8
 	tileGroups = 4
 	slotBytes  = 144
-	mostParts  = 16 // of a row
-	ofQKV      = 3  // the matrices of a layer that are Q, K and V, at the most
+	line       = 128 // bytes: where planes begin that are copied to a block's memory
+	mostParts  = 16  // of a row
+	ofQKV      = 3   // the matrices of a layer that are Q, K and V, at the most
 )
 
 func stepsOf(cols int) int { return ceil(cols/groupLen, tileGroups) }

@@ -27,7 +27,6 @@ type (
 const (
 	streamWarps  = 4   // of a block: more do not bring weights faster
 	streamStatic = 512 // bytes of a block's memory that the kernel has of its own, up to a line
-	line         = 128 // bytes: a plane of a tile begins with one
 )
 
 // streamShape is how the products of a matrix with one row are shared.

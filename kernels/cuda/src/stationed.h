@@ -258,8 +258,8 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	return r;
 }
 
-// bring starts copying what a block has of a product to its memory, line by line: what eight lanes copy is a line there, too, and so
-// two accesses to it. Where it was a part of two, it was four.
+// bring starts copying what a block has of a product to its memory, line by line: what eight lanes copy is a line there, too, which
+// takes two accesses to it instead of four for parts of two lines.
 DEVICE void bring(int product, const Runs &mine) {
 	Shared memory = sharedAddress(blockMemory());
 #pragma unroll 1
@@ -270,8 +270,7 @@ DEVICE void bring(int product, const Runs &mine) {
 			int bytes = broadcast(mine.bytes, i), before = (u64)from & (kLine - 1);
 			if (from == 0 || bytes == 0) break;
 			Shared to = memory + (Shared)broadcast(mine.to[j], i);
-			// Two a turn: with one the loop takes longer than the copies, and with four they leave those who multiply no turn at
-			// the block's memory.
+			// Two a turn are faster than one or four: see Float16 in docs/cuda.md.
 			constexpr int turn = kWarp * 16;
 			int n = lane() * 16, end = before + bytes, pairs = end & -2 * turn;
 #pragma unroll 1
