@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -10,26 +11,37 @@ import (
 	"time"
 )
 
+// TestLock wants one holder at a time of a lock whose file goes with each: so
+// often that file systems give the number of a file that is gone to a new one.
 func TestLock(t *testing.T) {
+	defer func(poll time.Duration) { lockPoll = poll }(lockPoll)
+	lockPoll = 20 * time.Microsecond
 	path := filepath.Join(t.TempDir(), "new", "x.lock")
 	var wg sync.WaitGroup
 	var holders atomic.Int32 // the race detector does not know of locks on files
-	for range 4 {
+	for range 8 {
 		wg.Go(func() {
-			unlock, err := Lock(context.Background(), path)
-			if err != nil {
-				t.Error(err)
-				return
+			for range 500 {
+				unlock, err := Lock(t.Context(), path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := holders.Add(1)
+				time.Sleep(20 * time.Microsecond)
+				holders.Add(-1)
+				unlock()
+				if n != 1 {
+					t.Errorf("%d hold the lock", n)
+					return
+				}
 			}
-			if n := holders.Add(1); n != 1 {
-				t.Errorf("%d hold the lock", n)
-			}
-			time.Sleep(5 * time.Millisecond)
-			holders.Add(-1)
-			unlock()
 		})
 	}
 	wg.Wait()
+	if list, err := os.ReadDir(filepath.Dir(path)); err != nil || len(list) != 0 {
+		t.Errorf("left behind: %v, %v", list, err)
+	}
 	unlock, err := Lock(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)

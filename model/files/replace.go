@@ -27,13 +27,11 @@ func Replace(path string, write func(w io.Writer) error) error {
 	}
 	removeStale(filepath.Dir(path))
 	part := fmt.Sprintf("%s.%d%s", path, rand.Uint32(), partEnd)
-	// The lock tells others that the writer of this part lives. The name is new,
-	// so that nobody else waits for it, and it may go again.
+	// The lock tells others that the writer of this part lives.
 	unlock, err := Lock(context.Background(), part+lockEnd)
 	if err != nil {
 		return cause(path, err)
 	}
-	defer os.Remove(part + lockEnd)
 	defer unlock()
 	if err := writePart(path, part, write); err != nil {
 		_ = os.Remove(part) // the first error is the one to report
@@ -99,7 +97,6 @@ func removeStale(dir string) {
 		}
 		_ = os.Remove(part)
 		unlock()
-		_ = os.Remove(part + lockEnd)
 	}
 }
 

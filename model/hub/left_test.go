@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,34 +100,6 @@ func TestSomethingLeft(t *testing.T) {
 	}
 	if names := namesIn(t, cache.Dir); len(names) != 0 {
 		t.Errorf("left after rm: %q", names)
-	}
-}
-
-// TestLock wants one holder at a time of a lock whose file goes with each.
-func TestLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "m.gguf")
-	var holders atomic.Int32
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 3 {
-				unlock, err := lock(t.Context(), path)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if n := holders.Add(1); n != 1 {
-					t.Errorf("%d hold the lock", n)
-				}
-				time.Sleep(time.Millisecond)
-				holders.Add(-1)
-				unlock()
-			}
-		})
-	}
-	wg.Wait()
-	if names := namesIn(t, filepath.Dir(path)); len(names) != 0 {
-		t.Errorf("left behind: %q", names)
 	}
 }
 
