@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -171,13 +172,18 @@ func TestBusy(t *testing.T) {
 			t.Skipf("needs %s, to run busy loops and to count them", program)
 		}
 	}
-	p, dir := scene(t, `ps -e -o args | grep -c "[k]ill -0" > $0.log; `+engine)
+	// Of this process: others may have some, too.
+	count := func(parent string) string { return `ps -e -o ppid,args | grep -c "^ *` + parent + ` .*[k]ill -0"` }
+	p, dir := scene(t, count("$PPID")+" > $0.log; "+engine)
 	p.Busy, p.Tests, p.tests = []int{2}, p.Tests[1:], p.tests[1:]
 	if _, err := p.Run(context.Background(), filepath.Join(dir, "r.jsonl"), model.Options{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.TrimSpace(contents(t, filepath.Join(dir, "llama-bench.log"))); got != "2" {
 		t.Errorf("%s busy loops, want 2", got)
+	}
+	if left, err := exec.Command("sh", "-c", count(strconv.Itoa(os.Getpid()))).Output(); string(left) != "0\n" {
+		t.Errorf("%s busy loops after the cell, want 0: %v", left, err)
 	}
 }
 
