@@ -6,18 +6,38 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
-// errLocked says that somebody else has the lock.
-var errLocked = errors.New("locked")
+// ErrLocked says that somebody else has the lock.
+var ErrLocked = errors.New("somebody else has the lock")
 
 // lockPoll is a variable for tests, which wait less.
 var lockPoll = 100 * time.Millisecond
 
 // Lock waits until no other process or goroutine holds the lock of that path,
-// and takes it. The file goes with unlock.
+// and takes it. The lock's file goes with unlock. It fails if the file cannot
+// be made, and with the context's error once that has ended.
 func Lock(ctx context.Context, path string) (unlock func(), err error) {
+	return take(path, func() error {
+		select {
+		case <-time.After(lockPoll):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// TryLock is [Lock] without waiting: it fails with [ErrLocked] where that would
+// have to.
+func TryLock(path string) (unlock func(), err error) {
+	return take(path, func() error { return ErrLocked })
+}
+
+// take takes a lock. While somebody else has it, wait says when to try again.
+func take(path string, wait func() error) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, Explain(filepath.Dir(path), err)
 	}
@@ -26,42 +46,33 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 		if err != nil {
 			return nil, err
 		}
-		err = waitForLock(ctx, file)
+		for err = tryLock(file); errors.Is(err, ErrLocked); err = tryLock(file) {
+			if err := wait(); err != nil {
+				file.Close()
+				return nil, err
+			}
+		}
 		stands := false
-		if err == nil {
+		if err == nil || errors.Is(err, errors.ErrUnsupported) { // better without a lock than not at all
 			stands, err = standsAt(path, file)
 		}
-		if err == nil && stands {
-			return func() {
-				err := os.Remove(path)
-				file.Close()
-				if err != nil && !errors.Is(err, fs.ErrNotExist) {
-					_ = os.Remove(path) // Windows removes no file that is open
-				}
-			}, nil
+		if stands {
+			return func() { release(path, file) }, nil
 		}
 		file.Close()
 		if err != nil {
-			return nil, err
+			return nil, Explain(path, err)
 		}
 	}
 }
 
-// waitForLock locks an open file.
-func waitForLock(ctx context.Context, file *os.File) error {
-	for {
-		err := tryLock(file)
-		switch {
-		case err == nil, errors.Is(err, errors.ErrUnsupported): // better without a lock than not at all
-			return nil
-		case !errors.Is(err, errLocked):
-			return Explain(file.Name(), err)
-		}
-		select {
-		case <-time.After(lockPoll):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// release removes a lock's file before it lets the lock go: after that it may be
+// another's.
+func release(path string, file *os.File) {
+	err := os.Remove(path)
+	file.Close()
+	if err != nil && runtime.GOOS == "windows" {
+		_ = os.Remove(path) // there no file is removed that is open, to another holder either
 	}
 }
 
@@ -71,14 +82,14 @@ func waitForLock(ctx context.Context, file *os.File) error {
 func standsAt(path string, file *os.File) (bool, error) {
 	opened, err := file.Stat()
 	if err != nil {
-		return false, Explain(path, err)
+		return false, err
 	}
 	at, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, Explain(path, err)
+		return false, err
 	}
 	return os.SameFile(opened, at), nil
 }

@@ -46,10 +46,17 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := Lock(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting for a lock that stays: %v", err)
 	}
+	if _, err := TryLock(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("a lock that somebody has: %v", err)
+	}
+	unlock()
+	if unlock, err = TryLock(path); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }

@@ -83,15 +83,13 @@ func removeStale(dir string) {
 	if err != nil {
 		return
 	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel() // a lock that is held is not waited for
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), lockEnd)
 		if !ok || !isPart(name) {
 			continue
 		}
 		part := filepath.Join(dir, name)
-		unlock, err := Lock(now, part+lockEnd)
+		unlock, err := TryLock(part + lockEnd)
 		if err != nil {
 			continue
 		}

@@ -309,9 +309,9 @@ func (c Cache) Remove(name string) ([]string, error) {
 // removeFile deletes a model file and what stands beside it, unless somebody
 // downloads it.
 func removeFile(path string) (gone bool, err error) {
-	unlock, err := lockNow(path)
-	if err == errBusy {
-		return false, fmt.Errorf("%s: %w", show.Text(filepath.Base(path)), err)
+	unlock, err := files.TryLock(path + lockEnd)
+	if errors.Is(err, files.ErrLocked) {
+		return false, fmt.Errorf("%s: another program is downloading it; end that first", show.Text(filepath.Base(path)))
 	}
 	if err != nil {
 		return false, err
@@ -334,6 +334,7 @@ const (
 	recordEnd = ".json"
 	partEnd   = ".part"
 	stateEnd  = ".part.json"
+	lockEnd   = ".lock"
 )
 
 // Record is what is kept beside a file about where it came from.

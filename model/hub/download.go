@@ -45,7 +45,7 @@ func (c *Client) Download(ctx context.Context, f File, path string, progress fun
 	}
 	d := &download{c: c, f: f, path: path, progress: progress}
 	stop := d.c.ifLong("another program is downloading " + show.Text(filepath.Base(path)) + ": waiting for it")
-	unlock, err := lock(ctx, path)
+	unlock, err := files.Lock(ctx, path+lockEnd)
 	stop()
 	if err != nil {
 		return d.explain(err)
