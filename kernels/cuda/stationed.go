@@ -165,7 +165,7 @@ func (w *weightsArgs) space(pairs int) (n int) {
 		}
 	}
 	if w.apart != 1 {
-		n *= 2
+		n = 2*n + line // half a line is between them
 	}
 	return n
 }

@@ -210,7 +210,7 @@ template <bool Tiles> DEVICE void products(int layer, int matrix) {
 // lanes of the warp that brings weights have one each, for every plane of a layer.
 struct Runs {
 	u64 from[2]; // two runs where the rows of a pair are apart
-	int to[2];   // in the block's memory, of the line that the first is in
+	int to[2];   // in the block's memory: where the line comes that the first byte is in
 	int bytes, more;
 };
 
@@ -236,6 +236,8 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	const u8 *plane = k == 0 ? w.w.codes : k == 1 ? w.w.high : k == 2 ? w.w.scales : w.w.supers;
 	int staged = minimum(s.count, room);
 	r.bytes = staged * step * mine, r.more = (s.count - staged) * step * mine;
+	// The rows of a pair are read together: if they have runs of their own, half a line keeps them in different banks.
+	all += kLine / 2;
 #pragma unroll
 	for (int i = 0; i < 2; i++) {
 		const u8 *row = plane + (u64)(step * s.first + i * apart) * mine;
@@ -258,8 +260,8 @@ DEVICE Runs describe(const TokenLayer *from, Layer &to) {
 	return r;
 }
 
-// bring starts copying what a block has of a product to its memory, line by line: what eight lanes copy is a line there, too, which
-// takes two accesses to it instead of four for parts of two lines.
+// bring starts copying what a block has of a product to its memory, line by line. In first runs what eight lanes copy is a line
+// there, too, which takes two accesses to it instead of four for parts of two lines.
 DEVICE void bring(int product, const Runs &mine) {
 	Shared memory = sharedAddress(blockMemory());
 #pragma unroll 1
