@@ -2,6 +2,7 @@ package panel_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -51,12 +52,14 @@ func TestExtremes(t *testing.T) {
 				continue
 			}
 			cols := 3 * max(32, typ.BlockLen())
-			for c, code := range codes {
-				for sub, subScale := range codes {
+			for _, c := range slices.Sorted(maps.Keys(codes)) { // in one order, in which random ones are the same every time
+				for _, sub := range slices.Sorted(maps.Keys(codes)) {
+					code, subScale := codes[c], codes[sub]
 					if _, has := subScales[typ]; !has && sub != c {
 						continue
 					}
-					for s, scale := range scales {
+					for _, s := range slices.Sorted(maps.Keys(scales)) {
+						scale := scales[s]
 						w := weights(rng, typ, rows, cols)
 						setBlocks(w, code, subScale, scale)
 						m := paneltest.Pack(l, w)
