@@ -28,10 +28,14 @@ func init() {
 	tier.Register(tierVNNI)
 }
 
+// floatStreams are those of floating-point weights on every CPU: additions to the sums of one would wait for
+// each other.
+const floatStreams = 2
+
 func newAVX2() *tier.Tier {
 	vectors := Vectors32
 	vectors.Plain = tier.GoWords
-	s := panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere}
+	s := panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), Words: MulWords, Streams: panel.StreamsHere, FloatStreams: floatStreams}
 	t := vectors.Tier("avx2", &ISA, &s)
 	t.Words = QuantizeWords
 	t.Floats = WithWords(t, s, &expandWords, multiplyWords)
@@ -39,7 +43,7 @@ func newAVX2() *tier.Tier {
 }
 
 func newVNNI() *tier.Tier {
-	s := panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere}
+	s := panel.Streamed{Kernels: *panel.Join(&MulVNNI, &FloatMul), Streams: panel.StreamsHere, FloatStreams: floatStreams}
 	t := Vectors.Tier("avxvnni", &vnni, &s)
 	t.Floats = WithWords(t, s, &expandWords, dotWords)
 	return t

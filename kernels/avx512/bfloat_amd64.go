@@ -24,7 +24,9 @@ func fast() *tier.Tier {
 }
 
 // Few are the kernels for few rows.
-func Few() panel.Streamed { return panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul)} }
+func Few() panel.Streamed {
+	return panel.Streamed{Kernels: *panel.Join(&Mul, &FloatMul), FloatStreams: panel.WideStreamsHere}
+}
 
 // ExpandFloats are the kernels that write floating-point weights in bfloat16.
 var ExpandFloats = [quant.Count]func(*panel.Args){

@@ -24,7 +24,8 @@ func init() {
 	integers := Vectors
 	integers.Plain, integers.Quantize, integers.QuantizeBlocks = avx2.Vectors32.Plain, avx2.Vectors32.Quantize, avx2.Vectors32.QuantizeBlocks
 	tier.Register(integers.Tier("avx512", &ISA, panel.Join(&avx2.Mul, &FloatMul)))
-	t := Vectors.Tier("avx512vnni", &VNNI, panel.Join(&Mul, &FloatMul))
+	few := Few()
+	t := Vectors.Tier("avx512vnni", &VNNI, &few)
 	t.Floats = Words("avx512vnni", &VNNI)
 	t.Fast = fast()
 	tier.Register(t)

@@ -25,8 +25,12 @@ func aheadOn(cpu *cpuid.CPUInfo) int {
 	return 0
 }
 
-// StreamsHere is the number of streams that one thread should read on this CPU.
-var StreamsHere = streamsOn(&cpuid.CPU)
+// StreamsHere is the number of streams of integer weights that one thread should read on this CPU, and
+// WideStreamsHere that of floating-point ones with AVX-512.
+var (
+	StreamsHere     = streamsOn(&cpuid.CPU)
+	WideStreamsHere = wideStreamsOn(&cpuid.CPU)
+)
 
 // streamsOn returns it for a CPU.
 //
@@ -36,6 +40,18 @@ var StreamsHere = streamsOn(&cpuid.CPU)
 func streamsOn(cpu *cpuid.CPUInfo) int {
 	if beforeZen4(cpu) {
 		return 2
+	}
+	return 1
+}
+
+// wideStreamsOn returns it for a CPU.
+//
+// One thread of a Zen 5 decodes float16 1.2 to 1.4 times as fast with four streams as with one. Integer weights
+// gain 3 % at the most, with two, and lose with four.
+func wideStreamsOn(cpu *cpuid.CPUInfo) int {
+	const zen5 = 26 // the family
+	if cpu.VendorID == cpuid.AMD && cpu.Family >= zen5 {
+		return 4
 	}
 	return 1
 }

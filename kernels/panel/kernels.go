@@ -21,25 +21,24 @@ type Args struct {
 	Ahead      int // bytes from the weights that are multiplied to those that are asked for
 
 	// Kernels that have streams, those of [Streamed], multiply Panels panels of each of Streams
-	// streams, 1 to MostStreams: they begin StreamBytes apart, and their results StreamDst
+	// streams, 1 to as many as they are made for: they begin StreamBytes apart, and their results StreamDst
 	// bytes apart.
 	Streams, StreamBytes, StreamDst int
 
 	Begun int // 1 if products of floating-point weights are added to what stands in Dst, else 0
 }
 
-// MostStreams is the largest number of streams.
+// MostStreams is the largest number of streams of integer weights.
 const MostStreams = 2
 
-// Streamed are kernels of which some read several streams by turns: those of integer weights
-// for one row of activations, a tile of each, and those of floating-point weights for one and
+// Streamed are kernels of which some read several streams by turns: those of AVX2 for integer
+// weights and one row of activations, a tile of each, and those of floating-point weights for one and
 // two, a few columns of each.
 type Streamed struct {
 	Kernels
-	// Streams is the number of streams of integer weights. Floating-point weights have
-	// MostStreams, for additions to the sums of one would wait for each other.
-	Streams int
-	Words   Kernels // of integer weights, for activations in 16 bits
+	// Streams and FloatStreams are the numbers of streams of integer and of floating-point weights; 0 is 1.
+	Streams, FloatStreams int
+	Words                 Kernels // of integer weights, for activations in 16 bits
 }
 
 // NewMultiplier returns what a worker needs to multiply any number of rows.
@@ -49,7 +48,7 @@ func (k *Streamed) NewMultiplier(int) Multiplier {
 }
 
 func (k *Streamed) multiplier() multiplier {
-	return multiplier{kernels: &k.Kernels, words: &k.Words, streams: k.Streams}
+	return multiplier{kernels: &k.Kernels, words: &k.Words, streams: k.Streams, floatStreams: k.FloatStreams}
 }
 
 // Kernels holds for each type the kernels for 1, 2, 4 and so on up to 64 activation

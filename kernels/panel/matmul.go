@@ -27,17 +27,22 @@ const shortStream = 16 << 10
 // floatCols is the number of columns of floating-point weights that all rows of activations are
 // multiplied with before the next ones: those of a panel fit in a first-level cache of 32 KB, and
 // those of 128 rows in the second-level one. The kernels add up their products apart anyway.
-const floatCols = 512
+// Where rows are few, fewPanels share those columns: then each has as many as the kernels add up.
+const (
+	floatCols = 512
+	fewPanels = 2
+)
 
 // multiplier calls the kernels.
 type multiplier struct {
 	kernels *Kernels
 	words   *Kernels // for activations in 16 bits
 	current *Kernels // one of both
-	streams int      // of kernels that have some; 0 is 1
-	args    Args
-	x       unsafe.Pointer     // first row of activations
-	last    [16 * Rows]float32 // results of a last panel that is not full
+	// Of kernels that have some; 0 is 1.
+	streams, floatStreams int
+	args                  Args
+	x                     unsafe.Pointer     // first row of activations
+	last                  [16 * Rows]float32 // results of a last panel that is not full
 }
 
 // NewMultiplier returns what a worker needs to multiply any number of rows.
@@ -88,7 +93,7 @@ func (mul *multiplier) whole(dst []float32, stride int, m *Matrix, p0, p1 int, x
 	case integer:
 		panels = 1
 	case few:
-		panels, cols, together = MostStreams, floatCols/MostStreams, MostStreams
+		panels, cols, together = fewPanels, floatCols/fewPanels, fewPanels
 	default:
 		panels, cols = 1, floatCols
 	}
@@ -146,8 +151,8 @@ func (mul *multiplier) rows(dst []float32, stride int, m *Matrix, p0, p1, c0, c1
 			switch {
 			case m.Type.Integer() && t == 1:
 				streams = min(mul.streams, count*a.PanelBytes/shortStream)
-			case !m.Type.Integer() && t <= 2 && mul.streams > 0:
-				streams = MostStreams
+			case !m.Type.Integer() && t <= 2:
+				streams = mul.floatStreams
 			}
 			a.Streams = max(1, min(streams, count))
 			a.Panels = count / a.Streams

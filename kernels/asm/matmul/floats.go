@@ -44,12 +44,15 @@ type stream struct {
 	chains []sums
 }
 
-// streamsOf returns the streams of a kernel: with AVX2 there may be several as long as there
-// are no more sums than the most rows have.
+// floatStreams is the number of streams of one and of two rows of activations, which have no more sums
+// then than the most rows have.
+func floatStreams(s *isa.ISA) int { return slices.Max(floatRows(s)) / 2 }
+
+// streamsOf returns the streams that a kernel has at the most.
 func (k *kernel) streamsOf(s *isa.ISA) []stream {
 	streams := make([]stream, 1)
-	if !s.Wide() && k.n*panels.MostStreams <= slices.Max(floatRows(s)) {
-		streams = make([]stream, panels.MostStreams)
+	if k.n <= 2 {
+		streams = make([]stream, floatStreams(s))
 	}
 	for i := range streams {
 		t := &streams[i]
@@ -139,7 +142,8 @@ func (k *kernel) floats(s *isa.ISA) {
 				}
 			}
 			k.addResults(s, func() {
-				if loadDst(); t != &streams[0] {
+				loadDst()
+				for i := 0; t != &streams[i]; i++ {
 					ADDQ(k.arg(panels.ArgStreamDst), k.dst)
 				}
 			}, begun, t.chains[0])
