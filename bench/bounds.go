@@ -98,7 +98,7 @@ func (r *Result) bound(b probed, l Limits) roofline.Bound {
 		return r.work(*r.Cost).Bound(l.CPU)
 	}
 	w := r.work(*r.GPUCost)
-	w.Launches = r.Launches
+	w.Launches, w.Exchanges = r.Launches, r.Exchanges
 	l.GPU.Bandwidth = b.main
 	gpu := w.Bound(l.GPU)
 	if !r.onCPU() || b.cpu == 0 {
@@ -108,10 +108,10 @@ func (r *Result) bound(b probed, l Limits) roofline.Bound {
 	return roofline.Serial(r.work(r.Cost.Sub(*r.GPUCost)).Bound(l.CPU), gpu)
 }
 
-// launches is the number of kernels that a GPU ran for each token.
-func (r *Rep) launches() float64 {
+// perToken is a count of the phase that the rate is of for each of its tokens.
+func (r *Rep) perToken(count int64) float64 {
 	if n := len(r.Gaps); n > 0 {
-		return float64(r.Launches) / float64(n)
+		return float64(count) / float64(n)
 	}
-	return float64(r.Launches) / float64(max(r.Prompt+r.Gen, 1))
+	return float64(count) / float64(max(r.Prompt+r.Gen, 1))
 }

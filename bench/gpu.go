@@ -24,6 +24,9 @@ type GPUCeilings struct {
 	// time can wait for each other.
 	Launches Rate `json:"launches"`
 	Barriers Rate `json:"barriers"`
+	// Exchanges is how many vectors a second the blocks of a kernel can make together, each of
+	// which wants all of one for the next; nothing on GPUs on which no kernel does that.
+	Exchanges *Rate `json:"exchanges,omitempty"`
 	// PowerMode is that in which they were measured, as of a result.
 	PowerMode machine.PowerMode `json:"power_mode,omitempty"`
 }
@@ -40,7 +43,11 @@ func (c *GPUCeilings) Peak() (best PeakRate) {
 
 // limits are the ceilings that bound a model.
 func (c *GPUCeilings) limits() roofline.Limits {
-	return roofline.Limits{Bandwidth: c.Read.Best, Peak: c.Peak().Best, Launch: 1 / c.Launches.Best}
+	l := roofline.Limits{Bandwidth: c.Read.Best, Peak: c.Peak().Best, Launch: 1 / c.Launches.Best}
+	if c.Exchanges != nil {
+		l.Exchange = 1 / c.Exchanges.Best
+	}
+	return l
 }
 
 // MeasureGPU measures the ceilings of a GPU, each for at least the given time.
@@ -59,6 +66,8 @@ func MeasureGPU(dev plan.Device, atLeast time.Duration) (c *GPUCeilings, err err
 		}
 		if to, ok := others[m.Name]; ok {
 			*to = r
+		} else if m.Name == plan.Exchanged {
+			c.Exchanges = &r
 		} else {
 			c.Peaks = append(c.Peaks, PeakRate{m.Name, m.Instruction, r})
 		}

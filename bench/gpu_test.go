@@ -48,19 +48,21 @@ func TestGPUBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Limits{CPU: roofline.Limits{Peak: 1e12}, GPU: roofline.Limits{Peak: 60e12, Launch: 2e-6}}
+	l := Limits{CPU: roofline.Limits{Peak: 1e12}, GPU: roofline.Limits{Peak: 60e12, Launch: 2e-6, Exchange: 1e-6}}
 	half := s.Cost
 	half.Weights, half.MACs, half.Head, half.HeadW, half.KVRow, half.KVMACs = half.Weights/2, half.MACs/2, 0, 0, half.KVRow/2, half.KVMACs/2
 	w := roofline.DecodeMean(s.Cost, 100, 0).Bytes
 	for _, c := range []struct {
 		gpu     model.Cost
 		before  float64
+		done    counts // for each token
 		rate    float64
 		verdict string
 	}{
-		{s.Cost, 300e9, 300e9 / w, "decode of m.gguf (tg100) is bound by what the GPU's memory reads: far from its bound"},
-		{s.Cost, 3000e9, 1 / (300 * 2e-6), "decode of m.gguf (tg100) is bound by launches: 300 kernels a token, 2.0 µs each at the least: far from its bound of 1666.7 t/s"},
-		{half, 300e9, 1 / (300*2e-6 + w/2/30e9), "what the memories of GPU and CPU read: far from its bound of 156.7 t/s (32 %), of whose time the CPU takes 91 % and the GPU 9 %"},
+		{s.Cost, 300e9, counts{300, 0}, 300e9 / w, "decode of m.gguf (tg100) is bound by what the GPU's memory reads: far from its bound"},
+		{s.Cost, 3000e9, counts{300, 0}, 1 / (300 * 2e-6), "decode of m.gguf (tg100) is bound by launches: 300 kernels a token, 2.0 µs each at the least: far from its bound of 1666.7 t/s"},
+		{s.Cost, 3000e9, counts{3, 120}, 1 / (120 * 1e-6), "is bound by exchanges: 120 times a token all multiprocessors need a vector that they make together, 1.00 µs each at the least: far from its bound of 8333.3 t/s"},
+		{half, 300e9, counts{300, 0}, 1 / (300*2e-6 + w/2/30e9), "what the memories of GPU and CPU read: far from its bound of 156.7 t/s (32 %), of whose time the CPU takes 91 % and the GPU 9 %"},
 	} {
 		r := &Result{Engine: "qgo", Gen: 100, Cost: &s.Cost, GPUCost: &c.gpu, GPUInfo: "H", GPULayers: 26, Backends: "CUDA", ModelFilename: "dir/m.gguf"}
 		gaps := make([]int64, 100)
@@ -68,10 +70,10 @@ func TestGPUBound(t *testing.T) {
 			gaps[i] = 2e7
 		}
 		for range 3 {
-			r.Reps = append(r.Reps, Rep{NS: 2e9, Gen: 100, Gaps: gaps, Before: c.before, After: c.before, CPUBefore: 30e9, CPUAfter: 30e9, Launches: 100 * 300})
+			r.Reps = append(r.Reps, Rep{NS: 2e9, Gen: 100, Gaps: gaps, Before: c.before, After: c.before, CPUBefore: 30e9, CPUAfter: 30e9, Launches: 100 * c.done.launches, Exchanges: 100 * c.done.exchanges})
 		}
 		r.Summarise(l, roofline.Machine{})
-		if math.Abs(r.Measured.Rate-c.rate) > 1e-6*c.rate || math.Abs(r.OfMeasured-50/c.rate) > 1e-6 || r.Launches != 300 {
+		if math.Abs(r.Measured.Rate-c.rate) > 1e-6*c.rate || math.Abs(r.OfMeasured-50/c.rate) > 1e-6 || r.Launches != float64(c.done.launches) || r.Exchanges != float64(c.done.exchanges) {
 			t.Errorf("bound %+v, want %v t/s", r.Measured, c.rate)
 		}
 		if !strings.Contains(r.Verdict(), c.verdict) {

@@ -56,15 +56,15 @@ func request(ctx context.Context, m *model.Model, s *model.Session, text string,
 	if err != nil {
 		return rep, err
 	}
-	var launched int64 // before decode
+	var before counts // of decode
 	g := model.Generation{MaxTokens: gen, IgnoreEOG: true, Token: func(int32) {
 		now := time.Since(start)
 		if rep.Gen == 0 {
-			rep.TTFT, launched = int64(now), launches(m)
+			rep.TTFT, before = int64(now), countsOf(m)
 			prefilled()
 		} else {
 			rep.Gaps = append(rep.Gaps, int64(now-last))
-			rep.Launches = launches(m) - launched
+			rep.countSince(before, m)
 		}
 		rep.Gen++
 		last = now

@@ -84,6 +84,8 @@ type Summary struct {
 	// Launches is the number of kernels that a GPU ran for each token of the
 	// phase that the rate is of.
 	Launches float64 `json:"launches_per_token,omitempty"`
+	// Exchanges is the number of vectors, likewise, that blocks of its kernels made together.
+	Exchanges float64 `json:"exchanges_per_token,omitempty"`
 	// Measured and Given are the bounds by this machine's probes and by the
 	// reference. Of a test with two phases they are decode's.
 	Measured *roofline.Bound `json:"measured_bound,omitempty"`
@@ -129,9 +131,11 @@ type Rep struct {
 	PeakAfter  float64 `json:"peak_after,omitempty"`
 	// Launches is the number of kernels that a GPU ran in the phase that the
 	// rate is of.
-	Launches int64   `json:"launches,omitempty"`
-	State    string  `json:"state,omitempty"` // of the bandwidth
-	Joules   float64 `json:"joules,omitempty"`
+	Launches int64 `json:"launches,omitempty"`
+	// Exchanges is the number of vectors, likewise, that blocks of kernels made together.
+	Exchanges int64   `json:"exchanges,omitempty"`
+	State     string  `json:"state,omitempty"` // of the bandwidth
+	Joules    float64 `json:"joules,omitempty"`
 	// Partial is set if the repetition was broken off: it has fewer tokens
 	// than the test.
 	Partial bool `json:"partial,omitempty"`
@@ -206,16 +210,17 @@ func (r *Rep) decodeRate() float64 {
 }
 
 func (r *Result) summariseBounds(l Limits, given roofline.Machine) {
-	var probes, cpuProbes, peaks, launches Sample
+	var probes, cpuProbes, peaks, launches, exchanges Sample
 	for i := range r.Reps {
 		rep := &r.Reps[i]
 		if i == 0 {
 			probes, cpuProbes, peaks = append(probes, rep.Before), append(cpuProbes, rep.CPUBefore), append(peaks, rep.PeakBefore)
 		}
 		probes, cpuProbes, peaks = append(probes, rep.After), append(cpuProbes, rep.CPUAfter), append(peaks, rep.PeakAfter)
-		launches = append(launches, rep.launches())
+		launches = append(launches, rep.perToken(rep.Launches))
+		exchanges = append(exchanges, rep.perToken(rep.Exchanges))
 	}
-	r.Launches = launches.Median()
+	r.Launches, r.Exchanges = launches.Median(), exchanges.Median()
 	w, rates := r.work(*r.Cost), r.rates()
 	rate := rates.Median()
 	r.GBS, r.GFLOPS = rate*w.Bytes/1e9, rate*w.FLOP/1e9

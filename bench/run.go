@@ -264,12 +264,21 @@ func (r *Runner) prepare(ctx context.Context, t Test) (once func(short bool) (Re
 	return func(short bool) (Rep, error) { return w.once(t, short) }, kv.Close, nil
 }
 
-// launches is the number of kernels that a model's GPU has run so far.
-func launches(m *model.Model) int64 {
+// counts are what a model's GPU has done so far: the kernels that it has run, and the vectors that blocks of
+// kernels have made together.
+type counts struct{ launches, exchanges int64 }
+
+func countsOf(m *model.Model) counts {
 	if gpu := m.GPU(); gpu != nil {
-		return gpu.Launches()
+		return counts{gpu.Launches(), gpu.Exchanges()}
 	}
-	return 0
+	return counts{}
+}
+
+// countSince notes what a model's GPU has done since then.
+func (r *Rep) countSince(then counts, m *model.Model) {
+	now := countsOf(m)
+	r.Launches, r.Exchanges = now.launches-then.launches, now.exchanges-then.exchanges
 }
 
 // workload runs a model on random tokens.
@@ -306,8 +315,8 @@ func (w *workload) once(t Test, short bool) (rep Rep, err error) {
 	}
 	prompt, tokens := w.random(t.Prompt), w.random(gen)
 	rep.Gaps = make([]int64, 0, gen)
-	launched := launches(w.m)
-	defer func() { rep.Launches = launches(w.m) - launched }()
+	before := countsOf(w.m)
+	defer func() { rep.countSince(before, w.m) }()
 	start := time.Now()
 	if t.Prompt > 0 {
 		if err := w.forward(prompt); err != nil {
@@ -320,7 +329,7 @@ func (w *workload) once(t Test, short bool) (rep Rep, err error) {
 		w.prefilled()
 	}
 	if gen > 0 {
-		launched = launches(w.m)
+		before = countsOf(w.m)
 	}
 	rep.NS, rep.Prompt = int64(last), t.Prompt
 	for i := range tokens {

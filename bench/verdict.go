@@ -118,8 +118,11 @@ func span(group []*Result, form string, value func(*Result) float64) string {
 
 // limit says what sets the bound, with numbers.
 func (r *Result) limit() string {
-	if b := r.Measured; b.Binds == roofline.Launches && b.LaunchRate*r.Launches > 0 {
+	switch b := r.Measured; {
+	case b.Binds == roofline.Launches && b.LaunchRate*r.Launches > 0:
 		return fmt.Sprintf("launches: %.4g kernels a token, %.1f µs each at the least", r.Launches, 1e6/(b.LaunchRate*r.Launches))
+	case b.Binds == roofline.Exchanges && b.ExchangeRate*r.Exchanges > 0:
+		return fmt.Sprintf("exchanges: %.4g times a token all multiprocessors need a vector that they make together, %.2f µs each at the least", r.Exchanges, 1e6/(b.ExchangeRate*r.Exchanges))
 	}
 	return r.BoundBy()
 }
@@ -130,6 +133,8 @@ func (r *Result) BoundBy() string {
 	switch {
 	case b.Binds == roofline.Launches:
 		return "launches of kernels"
+	case b.Binds == roofline.Exchanges:
+		return "vectors that multiprocessors exchange"
 	case b.Binds == roofline.Compute && len(b.Parts) > 0:
 		return "what GPU and CPU multiply"
 	case b.Binds == roofline.Compute && r.OnGPU():

@@ -64,6 +64,7 @@ var columns = []column{
 	{"power_mode", func(r *bench.Result) any { return r.PowerMode }},
 	{"joules_per_token", func(r *bench.Result) any { return r.JoulesPerToken }},
 	{"launches_per_token", func(r *bench.Result) any { return r.Launches }},
+	{"exchanges_per_token", func(r *bench.Result) any { return r.Exchanges }},
 	{"incomplete", func(r *bench.Result) any { return r.Incomplete }},
 }
 

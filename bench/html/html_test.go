@@ -170,7 +170,7 @@ func TestGPUPage(t *testing.T) {
 	r := report(t)
 	r.GPU = &bench.GPUCeilings{
 		Device: "cuda:0", DeviceInfo: plan.DeviceInfo{Name: "GPU <7>", Major: 9, SMs: 132, Memory: 80e9}, Read: bench.Rate{Best: 3e12, Median: 2.9e12}, Copy: bench.Rate{Best: 2.5e12},
-		Peaks: []bench.PeakRate{{Type: "fp32", Rate: bench.Rate{Best: 60e12}}}, Launches: bench.Rate{Best: 500e3}, Barriers: bench.Rate{Best: 800e3},
+		Peaks: []bench.PeakRate{{Type: "fp32", Rate: bench.Rate{Best: 60e12}}}, Launches: bench.Rate{Best: 500e3}, Barriers: bench.Rate{Best: 800e3}, Exchanges: &bench.Rate{Best: 400e3},
 	}
 	for _, res := range r.Results {
 		res.Backends, res.GPUInfo, res.GPULayers, res.GPUCost = "CUDA", r.GPU.Name, 26, res.Cost
@@ -178,7 +178,7 @@ func TestGPUPage(t *testing.T) {
 	page, charts := written(t, []*bench.Report{r})
 	for _, want := range []string{
 		"GPU &lt;7&gt; (cuda:0), compute capability 9.0, 132 multiprocessors, 80.00 GB: read 3000.0, copy 2500.0 GB/s at best (median of reading 2900.0)",
-		"peaks fp32 60000 GOP/s; a launch takes 2.00 µs, a barrier of all blocks 1.25 µs", "device GPU &lt;7&gt;, 26 layers",
+		"peaks fp32 60000 GOP/s; a launch takes 2.00 µs, a barrier of all blocks 1.25 µs, an exchange of a vector 2.50 µs.", "device GPU &lt;7&gt;, 26 layers",
 		"decode is bound by what the GPU&#39;s memory reads",
 	} {
 		if !strings.Contains(page, want) {

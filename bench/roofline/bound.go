@@ -2,9 +2,10 @@ package roofline
 
 // What binds a phase.
 const (
-	Memory   = "memory"
-	Compute  = "compute"
-	Launches = "launches"
+	Memory    = "memory"
+	Compute   = "compute"
+	Launches  = "launches"
+	Exchanges = "exchanges"
 )
 
 // Limits are what a device can do.
@@ -12,6 +13,7 @@ type Limits struct {
 	Bandwidth float64 // bytes a second
 	Peak      float64 // operations a second; 0 if unknown
 	Launch    float64 // seconds from one kernel to the next at the least; 0 if unknown
+	Exchange  float64 // seconds from one vector that all blocks of a kernel make to the next; 0 if unknown
 }
 
 // Bound is the least time that a machine needs for some work.
@@ -22,8 +24,10 @@ type Bound struct {
 	MemoryRate float64 `json:"memory_tokens_per_second"`
 	FLOPRate   float64 `json:"compute_tokens_per_second"`          // 0 if no peak is known
 	LaunchRate float64 `json:"launch_tokens_per_second,omitempty"` // 0 if there are no launches
-	Rate       float64 `json:"tokens_per_second"`                  // the lowest of them
-	Binds      string  `json:"binds"`
+	// ExchangeRate is 0 if there are no exchanges.
+	ExchangeRate float64 `json:"exchange_tokens_per_second,omitempty"`
+	Rate         float64 `json:"tokens_per_second"` // the lowest of them
+	Binds        string  `json:"binds"`
 	// Parts are the bounds of devices that work one after the other, if that
 	// is what the bound is of: see [Serial].
 	Parts []Bound `json:"parts,omitempty"`
@@ -46,6 +50,10 @@ func (w Work) Bound(l Limits) Bound {
 		b.LaunchRate = n / (w.Launches * l.Launch)
 		b.lower(b.LaunchRate, Launches)
 	}
+	if l.Exchange > 0 && w.Exchanges > 0 {
+		b.ExchangeRate = n / (w.Exchanges * l.Exchange)
+		b.lower(b.ExchangeRate, Exchanges)
+	}
 	return b
 }
 
@@ -60,21 +68,24 @@ func (b *Bound) lower(rate float64, what string) {
 // that take most of the time.
 func Serial(parts ...Bound) Bound {
 	sum := Bound{Parts: parts}
-	var memory, compute, launch, all float64 // seconds a token
+	var memory, compute, launch, exchange, all float64 // seconds a token
 	binds := map[string]float64{}
 	for _, p := range parts {
 		sum.Tokens = p.Tokens
-		sum.FLOP, sum.Bytes, sum.Launches = sum.FLOP+p.FLOP, sum.Bytes+p.Bytes, sum.Launches+p.Launches
-		memory, compute, launch = memory+inverse(p.MemoryRate), compute+inverse(p.FLOPRate), launch+inverse(p.LaunchRate)
+		sum.FLOP, sum.Bytes = sum.FLOP+p.FLOP, sum.Bytes+p.Bytes
+		sum.Launches, sum.Exchanges = sum.Launches+p.Launches, sum.Exchanges+p.Exchanges
+		memory, compute = memory+inverse(p.MemoryRate), compute+inverse(p.FLOPRate)
+		launch, exchange = launch+inverse(p.LaunchRate), exchange+inverse(p.ExchangeRate)
 		all += inverse(p.Rate)
 		binds[p.Binds] += inverse(p.Rate)
 	}
 	sum.Intensity = sum.Work.Intensity()
-	sum.MemoryRate, sum.FLOPRate, sum.LaunchRate, sum.Rate = inverse(memory), inverse(compute), inverse(launch), inverse(all)
+	sum.MemoryRate, sum.FLOPRate = inverse(memory), inverse(compute)
+	sum.LaunchRate, sum.ExchangeRate, sum.Rate = inverse(launch), inverse(exchange), inverse(all)
 	if sum.FLOPRate > 0 {
 		sum.Ridge = sum.FLOP * sum.FLOPRate / (sum.Bytes * sum.MemoryRate)
 	}
-	for _, what := range []string{Memory, Compute, Launches} {
+	for _, what := range []string{Memory, Compute, Launches, Exchanges} {
 		if sum.Binds == "" || binds[what] > binds[sum.Binds] {
 			sum.Binds = what
 		}

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestBound lets each of three limits bind in turn.
+// TestBound lets each of four limits bind in turn.
 func TestBound(t *testing.T) {
-	l := Limits{Bandwidth: 100, Peak: 1000, Launch: 0.01}
+	l := Limits{Bandwidth: 100, Peak: 1000, Launch: 0.01, Exchange: 0.001}
 	for _, c := range []struct {
 		work  Work
 		binds string
@@ -18,14 +18,16 @@ func TestBound(t *testing.T) {
 		{Work{Tokens: 1, FLOP: 100, Bytes: 50, Launches: 400}, Launches, 0.25},
 		{Work{Tokens: 8, FLOP: 1000, Bytes: 50, Launches: 400}, Launches, 2},
 		{Work{Tokens: 1, FLOP: 1e9, Bytes: 50}, Compute, 1e-6},
+		{Work{Tokens: 1, FLOP: 100, Bytes: 50, Launches: 20, Exchanges: 499}, Memory, 2},
+		{Work{Tokens: 1, FLOP: 100, Bytes: 50, Launches: 20, Exchanges: 4000}, Exchanges, 0.25},
 	} {
 		b := c.work.Bound(l)
 		near(t, "rate", b.Rate, c.rate, 1e-12)
-		if b.Binds != c.binds || b.Ridge != 10 || (b.LaunchRate > 0) != (c.work.Launches > 0) {
+		if b.Binds != c.binds || b.Ridge != 10 || (b.LaunchRate > 0) != (c.work.Launches > 0) || (b.ExchangeRate > 0) != (c.work.Exchanges > 0) {
 			t.Errorf("%+v: %+v, want a bound by %s", c.work, b, c.binds)
 		}
 	}
-	if b := (Work{Tokens: 1, FLOP: 1e9, Bytes: 50, Launches: 1e9}).Bound(Limits{Bandwidth: 100}); b.Rate != 2 || b.Binds != Memory || b.FLOPRate != 0 || b.LaunchRate != 0 {
+	if b := (Work{Tokens: 1, FLOP: 1e9, Bytes: 50, Launches: 1e9, Exchanges: 1e9}).Bound(Limits{Bandwidth: 100}); b.Rate != 2 || b.Binds != Memory || b.FLOPRate != 0 || b.LaunchRate != 0 || b.ExchangeRate != 0 {
 		t.Errorf("with nothing known but the bandwidth: %+v", b)
 	}
 }
@@ -52,6 +54,13 @@ func TestSerial(t *testing.T) {
 		t.Errorf("%+v, want a bound by launches", b)
 	}
 	near(t, "rate", b.Rate, 1/0.3, 1e-12)
+	// And exchanges where the GPU needs those instead.
+	gpu = Work{Tokens: 1, FLOP: 100, Bytes: 50, Exchanges: 25}.Bound(Limits{Bandwidth: 1000, Exchange: 0.01})
+	b = Serial(cpu, gpu)
+	if b.Binds != Exchanges || b.Exchanges != 25 {
+		t.Errorf("%+v, want a bound by 25 exchanges", b)
+	}
+	near(t, "rate by exchanges", b.ExchangeRate, 4, 1e-12)
 	if alone := Serial(gpu); alone.Rate != gpu.Rate || alone.Binds != gpu.Binds || alone.Work != gpu.Work {
 		t.Errorf("%+v of one part, want %+v", alone, gpu)
 	}

@@ -18,6 +18,9 @@ type Work struct {
 	// Launches is the number of kernels that a GPU is told to run, one after
 	// the other.
 	Launches float64 `json:"launches,omitempty"`
+	// Exchanges is the number of vectors that blocks of a GPU's kernels make together and
+	// all of them want, one after the other.
+	Exchanges float64 `json:"exchanges,omitempty"`
 }
 
 // Intensity is the number of operations per byte.

@@ -213,7 +213,11 @@ func printGPU(w io.Writer, g *bench.GPUCeilings) {
 	}
 	fmt.Fprintf(w, "compute  %s\n", strings.Join(peaks, ", "))
 	if g.Launches.Best > 0 && g.Barriers.Best > 0 {
-		fmt.Fprintf(w, "latency  a launch %.2f µs, a barrier of all blocks %.2f µs\n", 1e6/g.Launches.Best, 1e6/g.Barriers.Best)
+		exchange := ""
+		if g.Exchanges != nil {
+			exchange = fmt.Sprintf(", an exchange %.2f µs", 1e6/g.Exchanges.Best)
+		}
+		fmt.Fprintf(w, "latency  a launch %.2f µs, a barrier of all blocks %.2f µs%s\n", 1e6/g.Launches.Best, 1e6/g.Barriers.Best, exchange)
 	}
 }
 

@@ -53,7 +53,11 @@ func TestAhead(t *testing.T) {
 	}
 	no := make([]bool, 9)
 	a, b := kvOf(40), kvOf(40)
+	exchanges := dev.Exchanges()
 	ofA, started := greedy(a, 0, 1, no...)
+	if n, want := dev.Exchanges()-exchanges, int64(len(no)*5*len(p.Blocks)); n != want {
+		t.Errorf("%d vectors exchanged by %d tokens, want five in each layer, %d", n, len(no), want)
+	}
 	check("one by one", ofA, ofA, started, slices.Repeat([]int64{first}, len(no))...)
 	ofB, _ := greedy(b, 0, 2, no...)
 	if slices.Equal(ofA, ofB) || len(slices.Compact(slices.Clone(ofA))) < 3 {

@@ -16,8 +16,9 @@ import (
 // Device is a GPU in use. Its methods may be called by any goroutine, one of which uses the
 // GPU at a time.
 type Device struct {
-	info     plan.DeviceInfo
-	launches atomic.Int64
+	info      plan.DeviceInfo
+	launches  atomic.Int64
+	exchanges atomic.Int64
 
 	mu        sync.Mutex // of what follows
 	closed    bool
@@ -125,6 +126,9 @@ func (d *Device) Failed(err error) bool {
 
 // Launches is the number of kernels that have been launched so far.
 func (d *Device) Launches() int64 { return d.launches.Load() }
+
+// Exchanges is the number of vectors so far that blocks of a launch have handed to each other.
+func (d *Device) Exchanges() int64 { return d.exchanges.Load() }
 
 // Info describes the device.
 func (d *Device) Info() plan.DeviceInfo { return d.info }

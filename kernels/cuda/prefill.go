@@ -94,8 +94,8 @@ func tileOf(n, rows, cols int, gpu plan.DeviceInfo) *tile {
 	return best
 }
 
-// tensorModule is the module of these kernels, but for attention's, and of one that
-// measures such units; tensorCapability is that from which on GPUs have them.
+// tensorModule is the module of these kernels, but for attention's, and of those that
+// measure such units and exchanges; tensorCapability is that from which on GPUs have them.
 const (
 	tensorModule     = "tensor"
 	tensorCapability = 80
@@ -103,7 +103,7 @@ const (
 
 // tensorKernels are those of the module, of which some are for each kind of tile.
 func tensorKernels() []string {
-	all := []string{tensorKernel, "rmsnorm_halves"}
+	all := []string{tensorKernel, exchangeKernel, "rmsnorm_halves"}
 	for i := range tiles {
 		all = append(all, "tensor_"+tiles[i].name, "gated_"+tiles[i].name)
 	}

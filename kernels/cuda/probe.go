@@ -33,6 +33,12 @@ type (
 		rounds int32
 		_      int32
 	}
+	// exchangeArgs are those of probe_exchange in src/latency.h.
+	exchangeArgs struct {
+		vectors driver.Ptr
+		rounds  int32
+		_       int32
+	}
 )
 
 // What the kernels in src/ceilings.h are written for.
@@ -52,8 +58,11 @@ var ceilingKernels = []string{
 	"probe_fill", "probe_read", "probe_copy", "probe_fp32", "probe_fp16", "probe_launch", "probe_barrier",
 }
 
-// tensorKernel is a kernel of [tensorModule].
-const tensorKernel = "probe_tensor"
+// Kernels of [tensorModule].
+const (
+	tensorKernel   = "probe_tensor"
+	exchangeKernel = "probe_exchange"
+)
 
 // Bounds of the size of an array of a Probe: more than the largest L2 caches
 // hold, and no more than a part of what the GPU's memory has left.
@@ -68,6 +77,12 @@ const chainRounds = 64
 // barrierRounds is the number of barriers in one pass of [Probe.Barriers].
 const barrierRounds = 1024
 
+// Of a pass of [Probe.Exchanges]: the number of exchanges, a multiple of 4, and of the numbers of a vector.
+const (
+	exchangeRounds = 1024
+	exchanged      = 4 * probeThreads
+)
+
 // Probe does what measures the ceilings of a GPU; see [plan.Probe]. Every
 // method for that starts a number of passes, one after the other, and returns when the
 // GPU has done them. Close it after use.
@@ -79,6 +94,7 @@ type Probe struct {
 	blocks  map[string]int // that are resident together, by kernel
 	threads int            // of the largest grid
 	arrived driver.Ptr
+	vectors driver.Ptr // that blocks exchange, if the GPU has kernels whose blocks do
 }
 
 // NewProbe takes GPU memory for one array or, when writes are to be measured,
@@ -117,7 +133,7 @@ func (p *Probe) open(writes bool) error {
 		if err := p.dev.needTensor(); err != nil {
 			return err
 		}
-		names = append(slices.Clone(names), tensorKernel)
+		names = append(slices.Clone(names), tensorKernel, exchangeKernel)
 	}
 	for _, name := range names {
 		n, err := p.dev.functions[name].Occupancy(probeThreads)
@@ -149,6 +165,11 @@ func (p *Probe) open(writes bool) error {
 	if p.arrived, err = p.memory.alloc(4); err != nil {
 		return err
 	}
+	if p.HasTensor() {
+		if p.vectors, err = upload(&p.memory, make([]uint32, 2*exchanged)); err != nil {
+			return err
+		}
+	}
 	fill := streamArgs{to: p.args.from, tiles: p.args.tiles}
 	if err := launch(p.dev, "probe_fill", p.blocks["probe_fill"], probeThreads, fill); err != nil {
 		return err
@@ -170,7 +191,9 @@ func (p *Probe) Ceilings() []plan.Ceiling {
 		{Name: "fp16", Instruction: "fma.rn.f16x2", Amount: 2 * p.Ops(), Run: p.FP16},
 	}
 	if p.HasTensor() {
-		all = append(all, plan.Ceiling{Name: plan.Matrices, Instruction: "mma.m16n8k16", Amount: p.TensorOps(), Run: p.Tensor})
+		all = append(all,
+			plan.Ceiling{Name: plan.Exchanged, Amount: exchangeRounds, Run: p.Exchanges},
+			plan.Ceiling{Name: plan.Matrices, Instruction: "mma.m16n8k16", Amount: p.TensorOps(), Run: p.Tensor})
 	}
 	return all
 }
@@ -263,4 +286,11 @@ func (p *Probe) Barriers(n int) error {
 		}
 		return p.dev.ctx.Sync()
 	})
+}
+
+// Exchanges does n passes in which the blocks of a grid, as many as compute a token, make a vector
+// together and wait for all of it [exchangeRounds] times. Only a GPU with units for products of matrices
+// has a kernel for that.
+func (p *Probe) Exchanges(n int) error {
+	return passes(p, n, exchangeKernel, p.dev.tokenSMs(), exchangeArgs{vectors: p.vectors, rounds: exchangeRounds})
 }

@@ -3,11 +3,13 @@ package cuda
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"qgo/kernels/cuda/driver"
 	"qgo/kernels/cuda/emulator"
+	"qgo/kernels/plan"
 )
 
 // opened returns a probe and, to compare with later, the memory that was free
@@ -175,6 +177,30 @@ func TestProbeLaunches(t *testing.T) {
 	blocks := p.blocks["probe_barrier"]
 	if got := words(t, p, p.arrived, 1)[0]; blocks < 1 || got != uint32(blocks*barrierRounds) {
 		t.Errorf("%d blocks came to barriers, want %d in each of %d", got, blocks, barrierRounds)
+	}
+}
+
+// TestProbeExchanges has blocks exchange vectors, again and again: the last ones say in which round they were made.
+func TestProbeExchanges(t *testing.T) {
+	dev := anyGPU(t, emulator.Options{Memory: 4 << 20, Capability: 80, SMs: 3})
+	p, err := dev.newProbe(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := slices.ContainsFunc(p.Ceilings(), func(c plan.Ceiling) bool { return c.Name == plan.Exchanged })
+	if want := capability(dev.info) >= tensorCapability; has != want {
+		t.Fatalf("a ceiling of exchanges: %v, want %v", has, want)
+	}
+	if !has {
+		return // as on an older GPU
+	}
+	if err := p.Exchanges(2); err != nil {
+		t.Fatal(err)
+	}
+	for i, bits := range words(t, p, p.vectors, 2*exchanged) {
+		if got, want := math.Float32frombits(bits), float32(exchangeRounds-1+i/exchanged); got != want {
+			t.Fatalf("number %d is %v, want %v, that of its last round", i, got, want)
+		}
 	}
 }
 

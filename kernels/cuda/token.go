@@ -67,6 +67,11 @@ type token struct {
 	unitSpan, unitsAbove int        // see spans.go
 }
 
+// layerExchanges is how many vectors the blocks of a token's launch hand to each other in a layer at the least: two
+// hidden states, queries with keys and values, what attention makes of them, and what SwiGLU does. Attention over
+// several spans takes one more.
+const layerExchanges = 5
+
 // tokenWords are the vectors that blocks hand to each other: see src/exchange.h.
 type tokenWords struct{ before, between, qkv, attn, ffn, parts, softmax driver.Ptr }
 
@@ -192,5 +197,6 @@ func (p *pass) tokenBlocks(i int, row cacheRow, skips driver.Ptr) {
 	call(p, p.tokenKernel(way), p.dev.tokenSMs(), tokenThreads, args)
 	if p.err == nil {
 		t.count += uint32(len(p.layers))
+		p.dev.exchanges.Add(layerExchanges * int64(len(p.layers)))
 	}
 }

@@ -34,6 +34,9 @@ type Device interface {
 
 	// Launches is the number of kernels that have been started so far.
 	Launches() int64
+	// Exchanges is the number of vectors so far that were made by blocks of a kernel
+	// together and wanted by all of them.
+	Exchanges() int64
 	// NewProbe takes what measuring the device's ceilings needs; only with
 	// writes set can all of them be measured.
 	NewProbe(writes bool) (Probe, error)
@@ -114,7 +117,7 @@ type Probe interface {
 type Ceiling struct {
 	Name        string  // one of those below, or the type of numbers of a peak, such as fp32
 	Instruction string  // of a peak
-	Amount      float64 // of a pass: bytes, operations, launches or barriers
+	Amount      float64 // of a pass: bytes, operations, launches, barriers or exchanges
 	// Run makes a number of passes, one after the other, and returns when the
 	// device has done them.
 	Run func(passes int) error
@@ -122,10 +125,11 @@ type Ceiling struct {
 
 // Ceilings that are no peaks of arithmetic.
 const (
-	Reads    = "read"     // bytes of its memory
-	Copies   = "copy"     // bytes, read and written
-	Launched = "launches" // kernels that do nothing
-	Barriers = "barriers" // of all blocks that run at a time
+	Reads     = "read"      // bytes of its memory
+	Copies    = "copy"      // bytes, read and written
+	Launched  = "launches"  // kernels that do nothing
+	Barriers  = "barriers"  // of all blocks that run at a time
+	Exchanged = "exchanges" // vectors that blocks make together and all of them want
 )
 
 // Names of peaks.

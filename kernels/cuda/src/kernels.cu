@@ -8,6 +8,7 @@
 #include "ceilings.h"
 #elif defined(TENSOR)
 #include "tensor.h"
+#include "latency.h"
 #elif defined(FLASH)
 #include "flash.h"
 FLASH_KERNEL(HEAD, CACHE)
@@ -62,6 +63,7 @@ FORMATS(BATCH_KERNELS)
 #include "expand.h"
 #include "flash.h"
 #include "tensor.h"
+#include "latency.h"
 FORMATS(EXPAND_KERNEL)
 HEADS_AND_CACHES(FLASH_KERNEL)
 #endif
