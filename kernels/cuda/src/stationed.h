@@ -272,9 +272,11 @@ DEVICE void bring(int product, const Runs &mine) {
 			int bytes = broadcast(mine.bytes, i), before = (u64)from & (kLine - 1);
 			if (from == 0 || bytes == 0) break;
 			Shared to = memory + (Shared)broadcast(mine.to[j], i);
-			// Two a turn are faster than one or four: see Float16 in docs/cuda.md.
+			// Two a turn are faster than one or four: see Float16 in docs/cuda.md. But where over a third does not
+			// come ahead, those who multiply read that from the cache meanwhile, and one is less in their way.
 			constexpr int turn = kWarp * 16;
-			int n = lane() * 16, end = before + bytes, pairs = end & -2 * turn;
+			bool much = 2 * broadcast(mine.more, i) > bytes;
+			int n = lane() * 16, end = before + bytes, pairs = much ? 0 : end & -2 * turn;
 #pragma unroll 1
 			for (; n < pairs; n += 2 * turn) copyOnce(to + n, from - before + n), copyOnce(to + n + turn, from - before + n + turn);
 #pragma unroll 1
